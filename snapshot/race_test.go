@@ -1,0 +1,6 @@
+//go:build race
+
+package snapshot
+
+// raceEnabled skips what the race detector's own allocations would spoil.
+const raceEnabled = true
