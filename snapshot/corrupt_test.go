@@ -146,7 +146,8 @@ func resealChunk(b, entry []byte) {
 // One field at a time says what no encoder says, with every checksum right.
 func TestLayoutRules(t *testing.T) {
 	long := make([]byte, 2*ChunkSize+10)
-	file := encode(t, Header{}, None, part{3, long}, part{5, []byte{1}}, part{6, nil})
+	file := encode(t, Header{Capacities: []uint64{1}}, None, part{3, long}, part{5, []byte{1}}, part{6, nil})
+	const header = headerFixed + 8
 	table := len(file) - footerSize - 5*entrySize
 	foot := len(file) - footerSize
 	entry := func(i, field int) int { return table + i*entrySize + field }
@@ -158,7 +159,7 @@ func TestLayoutRules(t *testing.T) {
 		"header shorter than any":        {12, headerFixed - 1},
 		"header longer than the file":    {12, big},
 		"header with half a capacity":    {12, headerFixed + 4},
-		"header over the next chunk":     {12, headerFixed + 8},
+		"header with a capacity fewer":   {12, headerFixed},
 		"table before its place":         {foot, uint32(table - entrySize)},
 		"table far off":                  {foot + 4, big},
 		"a chunk fewer":                  {foot + 8, 4},
@@ -167,7 +168,7 @@ func TestLayoutRules(t *testing.T) {
 		"section comes twice":            {entry(4, 0), 5},
 		"section does not start at 0":    {entry(3, 4), 1},
 		"index skips":                    {entry(1, 4), 2},
-		"offset off by one":              {entry(1, 8), headerFixed + entrySize + ChunkSize + 1},
+		"offset off by one":              {entry(1, 8), header + entrySize + ChunkSize + 1},
 		"offset negative":                {entry(1, 12), big},
 		"raw length beyond a chunk":      {entry(0, 16), ChunkSize + 1},
 		"raw length without bound":       {entry(0, 16), big},
@@ -175,17 +176,15 @@ func TestLayoutRules(t *testing.T) {
 		"stored length without bound":    {entry(0, 20), big},
 		"unknown codec":                  {entry(3, 24), 2},
 		"packed, but not shorter":        {entry(3, 24), 1},
-		"not the raw bytes' checksum":    {entry(3, 32), 0},
 		"last chunk's stored length off": {entry(4, 20), 1},
 	} {
 		b := bytes.Clone(file)
 		le.PutUint32(b[change.at:], change.to)
 		reseal(b)
-		_, err := decode(b)
-		if !errors.Is(err, ErrCorrupt) {
-			t.Errorf("%s: %v, want ErrCorrupt", name, err)
+		var layout *LayoutError
+		if _, err := decode(b); !errors.As(err, &layout) || !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%s: %v, want a LayoutError", name, err)
 		}
-		t.Logf("%s: %v", name, err)
 	}
 	b := bytes.Clone(file)
 	if reseal(b); !bytes.Equal(b, file) {
@@ -204,6 +203,31 @@ func TestUnevenChunks(t *testing.T) {
 		reseal(file)
 		if _, err := decode(file); !errors.Is(err, ErrCorrupt) {
 			t.Errorf("%s: %v, want ErrCorrupt", name, err)
+		}
+	}
+}
+
+// A header may not be longer than this version's longest, even where the file
+// and the limit of all versions allow it.
+func TestTooManyCapacities(t *testing.T) {
+	h := Header{Capacities: make([]uint64, MaxCapacities+1)}
+	head := h.append(nil)
+	f := footer{table: int64(len(head)), headerSum: le.Uint32(head[len(head)-4:]), tableSum: crc(nil)}
+	var layout *LayoutError
+	if _, err := decode(f.append(head)); !errors.As(err, &layout) || layout.Part != PartHeader {
+		t.Errorf("%d capacities: %v, want a LayoutError of the header", MaxCapacities+1, err)
+	}
+}
+
+// Stored bytes that are as written, and a raw checksum that is not theirs.
+func TestRawChecksum(t *testing.T) {
+	for _, codec := range []Codec{None, S2} {
+		file := encode(t, Header{}, codec, part{1, make([]byte, 1000)})
+		file[len(file)-footerSize-entrySize+32] ^= 1
+		reseal(file)
+		var sum *ChecksumError
+		if _, err := decode(file); !errors.As(err, &sum) || sum.What != "checksum of raw bytes" {
+			t.Errorf("codec %v: %v, want a ChecksumError of the raw bytes", codec, err)
 		}
 	}
 }
