@@ -1,0 +1,147 @@
+package ring
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// TestLotLosesNoWakeup lets two goroutines hand a turn back and forth, each
+// going to sleep as soon as it is not its own. One lost wake-up ends the game.
+func TestLotLosesNoWakeup(t *testing.T) {
+	const turns = 20_000
+	var l lot
+	l.init()
+	var turn atomic.Int64
+	player := func(parity int64) {
+		for {
+			w := newWaiter(Park, &l)
+			now := turn.Load()
+			for ; now%2 != parity && now < turns; now = turn.Load() {
+				w.vain = looks // no pause before the sleep: every turn is a race
+				w.idle()
+			}
+			w.done()
+			if now >= turns {
+				return
+			}
+			turn.Store(now + 1)
+			l.wake()
+		}
+	}
+	within(t, func() {
+		var players sync.WaitGroup
+		players.Go(func() { player(0) })
+		players.Go(func() { player(1) })
+		players.Wait()
+	})
+	if l.sleepers.Load() != 0 {
+		t.Errorf("%d sleepers left in the lot", l.sleepers.Load())
+	}
+}
+
+// TestParkLosesNoWakeup passes one record at a time through two rings of one
+// slot in a circle, with a pause about as long as it takes to fall asleep. All
+// four waits are hit: for a record, for room, and each on both sides.
+func TestParkLosesNoWakeup(t *testing.T) {
+	rounds := 3_000
+	if raceEnabled {
+		rounds = 1_000
+	}
+	for _, mode := range []Mode{SingleProducer, MultiProducer} {
+		there := mustNew[int64](t, Config{Size: 1, Producers: mode, Wait: Park})
+		back := mustNew[int64](t, Config{Size: 1, Producers: mode, Wait: Park})
+		in, out := mustProcessor(t, there, nil), mustProcessor(t, back, nil)
+		p, q := there.Producer(), back.Producer()
+		pass := func(c *Processor[int64], p *Producer[int64]) bool {
+			lo, hi, err := c.Next()
+			if err != nil {
+				return false
+			}
+			publishOne(t, p, *c.At(lo))
+			c.Release(hi)
+			return true
+		}
+		within(t, func() {
+			var echo sync.WaitGroup
+			echo.Go(func() {
+				for i := 0; pass(in, q); i++ {
+					dawdle(i % 300)
+				}
+				back.Close()
+			})
+			for i := range rounds {
+				publishOne(t, p, int64(i))
+				dawdle(i % 500)
+				lo, hi, err := out.Next()
+				if err != nil || *out.At(lo) != int64(i) {
+					t.Errorf("%v: round %d: %v", mode, i, err)
+					break
+				}
+				out.Release(hi)
+			}
+			there.Close()
+			if _, _, err := out.Next(); err != ErrClosed {
+				t.Errorf("%v: at the end: %v", mode, err)
+			}
+			echo.Wait()
+		})
+		for _, l := range []*lot{&there.readers, &there.writers, &back.readers, &back.writers} {
+			if n := l.sleepers.Load(); n != 0 {
+				t.Errorf("%v: %d sleepers left in a lot", mode, n)
+			}
+		}
+	}
+}
+
+func dawdle(n int) {
+	for range n {
+		pause()
+	}
+	if n%7 == 0 {
+		runtime.Gosched()
+	}
+}
+
+// TestStoreRelease hands a payload over by storeRelease alone: whoever sees the
+// sequence sees the payload written before it.
+func TestStoreRelease(t *testing.T) {
+	if runtime.GOMAXPROCS(0) < 2 {
+		t.Skip("two threads at once need two CPUs")
+	}
+	n := int64(2_000_000)
+	if raceEnabled || testing.Short() {
+		n = 100_000
+	}
+	var sequence, taken cell
+	var payload [64]struct{ a, b int64 }
+	within(t, func() {
+		var writer sync.WaitGroup
+		writer.Go(func() {
+			for s := int64(1); s <= n; s++ {
+				for i := 0; s-taken.at.Load() > int64(len(payload)); i++ {
+					if i > looks {
+						runtime.Gosched()
+					}
+				}
+				payload[s%64].a, payload[s%64].b = s, -s
+				storeRelease(&sequence.at, s)
+			}
+		})
+		for s := int64(1); s <= n; s++ {
+			for i := 0; sequence.at.Load() < s; i++ {
+				if i > looks {
+					runtime.Gosched()
+				}
+			}
+			if p := payload[s%64]; p.a != s || p.b != -s {
+				t.Errorf("sequence %d came before its payload: %+v", s, p)
+				break
+			}
+			storeRelease(&taken.at, s)
+		}
+		storeRelease(&taken.at, n)
+		writer.Wait()
+	})
+}
