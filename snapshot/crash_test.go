@@ -159,7 +159,7 @@ func crashCampaign(base *simFS, seeds uint64, acked uint64, keep int) (points in
 
 // After a loss of power at any moment, what was acknowledged is there and good.
 func TestCrashAtEveryOperation(t *testing.T) {
-	seeds := uint64(12)
+	seeds := uint64(40)
 	if *long {
 		seeds = 1000
 	}

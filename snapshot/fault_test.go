@@ -207,3 +207,47 @@ func TestReadBackFindsWrongBytes(t *testing.T) {
 	disk.lies.data = false
 	checkAfterFault(t, disk, s, false)
 }
+
+// staleFS reads temporary files as they were some time ago: writes that the
+// disk acknowledged and lost.
+type staleFS struct {
+	*simFS
+	stale *simFile
+}
+
+func (f staleFS) Open(name string) (File, error) {
+	if strings.HasSuffix(name, tempSuffix) {
+		return &simHandle{f.simFS, f.stale}, nil
+	}
+	return f.simFS.Open(name)
+}
+
+// A good snapshot, but not the one just written, is found out as well.
+func TestReadBackFindsStaleFile(t *testing.T) {
+	h := Header{Rules: 1, Shard: 2, Sequence: 3, Chain: 4, Capacities: []uint64{5}}
+	digestOnly := func(digest [DigestSize]byte) func(*Encoder) ([DigestSize]byte, error) {
+		return func(*Encoder) ([DigestSize]byte, error) { return digest, nil }
+	}
+	disk := staleFS{newSimFS(), &simFile{data: encode(t, h, None)}}
+	s, err := OpenStore(simDir, 3, Options{FS: disk})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, h := range map[string]Header{
+		"rules":      {Rules: 9, Shard: 2, Sequence: 3, Chain: 4, Capacities: []uint64{5}},
+		"shard":      {Rules: 1, Shard: 9, Sequence: 3, Chain: 4, Capacities: []uint64{5}},
+		"sequence":   {Rules: 1, Shard: 2, Sequence: 9, Chain: 4, Capacities: []uint64{5}},
+		"chain":      {Rules: 1, Shard: 2, Sequence: 3, Chain: 9, Capacities: []uint64{5}},
+		"capacities": {Rules: 1, Shard: 2, Sequence: 3, Chain: 4, Capacities: []uint64{9}},
+	} {
+		if _, err := s.Commit(h, digestOnly(sevens)); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("stale %s: %v, want ErrCorrupt", name, err)
+		}
+	}
+	if _, err := s.Commit(h, digestOnly([DigestSize]byte{})); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("stale digest: %v, want ErrCorrupt", err)
+	}
+	if _, err := s.Commit(h, digestOnly(sevens)); err != nil {
+		t.Errorf("the file that was meant: %v", err)
+	}
+}
