@@ -93,3 +93,29 @@ func readAccounts(b *testing.B, d *Decoder) {
 		b.Fatal("workload drifted: ", sum, err)
 	}
 }
+
+// BenchmarkCommit is the whole of it on the disk of the temporary folder: write,
+// sync, read back, rename, sync the folder, retire.
+func BenchmarkCommit(b *testing.B) {
+	for _, codec := range []Codec{None, S2} {
+		b.Run("codec="+codec.String(), func(b *testing.B) {
+			s, err := OpenStore(b.TempDir(), 1, Options{Codec: codec})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer s.Close()
+			b.SetBytes(64 * benchAccounts)
+			var sequence uint64
+			for b.Loop() {
+				sequence++
+				_, err := s.Commit(Header{Sequence: sequence}, func(e *Encoder) ([DigestSize]byte, error) {
+					encodeAccounts(e)
+					return sevens, nil
+				})
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -110,7 +110,7 @@ func (e *Encoder) Raw(p []byte) {
 	}
 }
 
-// Err returns the first error so far.
+// Err returns the first error so far; after Finish, that there is no more to do.
 func (e *Encoder) Err() error { return e.err }
 
 // Finish ends the last section and writes table and footer with the state's
