@@ -79,15 +79,12 @@ func (x Int128) Wide() Int256 {
 
 // MulInt64 is x × m, exact: it takes at most 191 bits.
 func (x Int128) MulInt64(m int64) Int256 {
-	c, z0 := bits.Mul64(x.Lo, uint64(m))
-	z2, z1 := bits.Mul64(uint64(x.Hi), uint64(m))
-	z1, c = bits.Add64(z1, c, 0)
-	z2 += c
-	// As in Mul64: what a negative factor added as unsigned comes off again.
-	neg := uint64(m >> 63)
-	z1, c = bits.Sub64(z1, x.Lo&neg, 0)
-	z2 -= uint64(x.Hi)&neg + uint64(m)&uint64(x.Hi>>63) + c
-	return Int256{z0, z1, z2, uint64(int64(z2) >> 63)}
+	hi, z0 := bits.Mul64(x.Lo, uint64(m))
+	hi -= x.Lo & uint64(m>>63) // As in Mul64; hi is signed from here on.
+	top := Mul64(x.Hi, m)
+	z1, carry := bits.Add64(top.Lo, hi, 0)
+	z2 := top.Hi + int64(hi)>>63 + int64(carry)
+	return Int256{z0, z1, uint64(z2), uint64(z2 >> 63)}
 }
 
 // Div is x / d rounded. It panics if d is 0. The smallest value by -1 wraps.

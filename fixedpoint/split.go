@@ -8,7 +8,7 @@ import (
 // SplitScratch is what [Split] works in. The zero value is ready, grows to the
 // largest split it has seen and is good for any number of them, one at a time.
 type SplitScratch struct {
-	rem   []Int256 // what each floored share left over, all shifted alike
+	rem   []Int256 // what each floored share left over, unsigned, all shifted alike
 	order []int32  // the parties with something left over
 }
 
@@ -116,7 +116,7 @@ func (s *SplitScratch) selectLargest(k uint64) {
 		}
 	}
 	if want > 0 && want < len(order) {
-		slices.SortFunc(order, s.compare)
+		slices.SortFunc(order, s.rank)
 	}
 }
 
@@ -125,18 +125,18 @@ func (s *SplitScratch) selectLargest(k uint64) {
 func (s *SplitScratch) partition(order []int32) int {
 	last := len(order) - 1
 	mid := last / 2
-	if s.compare(order[mid], order[0]) < 0 {
+	if s.rank(order[mid], order[0]) < 0 {
 		order[mid], order[0] = order[0], order[mid]
 	}
-	if s.compare(order[last], order[0]) < 0 {
+	if s.rank(order[last], order[0]) < 0 {
 		order[last], order[0] = order[0], order[last]
 	}
-	if s.compare(order[mid], order[last]) < 0 {
+	if s.rank(order[mid], order[last]) < 0 {
 		order[mid], order[last] = order[last], order[mid]
 	}
 	pivot, at := order[last], 0
 	for i, candidate := range order[:last] {
-		if s.compare(candidate, pivot) < 0 {
+		if s.rank(candidate, pivot) < 0 {
 			order[i], order[at] = order[at], candidate
 			at++
 		}
@@ -145,10 +145,10 @@ func (s *SplitScratch) partition(order []int32) int {
 	return at
 }
 
-// compare puts the larger remainder first, then the lower index. No two parties
+// rank puts the larger remainder first, then the lower index. No two parties
 // are equal, so the selection is the same whatever way it is found.
-func (s *SplitScratch) compare(i, j int32) int {
-	if c := s.rem[j].Cmp(s.rem[i]); c != 0 {
+func (s *SplitScratch) rank(i, j int32) int {
+	if c := compare(s.rem[j][:], s.rem[i][:]); c != 0 {
 		return c
 	}
 	return int(i - j)
