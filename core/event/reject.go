@@ -33,6 +33,9 @@ const (
 	rejectEnd
 )
 
+// RejectCodes is the number of codes, Accepted included.
+const RejectCodes = int(rejectEnd)
+
 var rejectNames = [rejectEnd]string{
 	Accepted: "accepted", UnknownFund: "unknown_fund", UnknownSymbol: "unknown_symbol",
 	UnknownAccount: "unknown_account", UnknownOrder: "unknown_order", Duplicate: "duplicate",

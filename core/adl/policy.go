@@ -1,0 +1,176 @@
+package adl
+
+import (
+	"slices"
+
+	"github.com/backstop-fund/backstop/core/event"
+	"github.com/backstop-fund/backstop/fixedpoint"
+)
+
+// Candidate is a member as it stands now: what it can give, and what the policies
+// weigh.
+type Candidate struct {
+	Member int               // index in the ranking
+	Limit  int64             // lots it can give without becoming liquidatable
+	Give   int64             // lots it gives: the result
+	Qty    fixedpoint.Qty    // size of the position
+	PnL    fixedpoint.Int256 // unrealized, of the position, at 1e-16
+	Equity fixedpoint.Int256 // of the account, at 1e-16
+	// Equity after the event's own change, before the first account was handled.
+	EquityBefore fixedpoint.Int256
+}
+
+// Terms are those of one counterparty-liquidation.
+type Terms struct {
+	Policy event.Policy
+	Need   int64 // lots
+	Lot    fixedpoint.Qty
+	Mark   fixedpoint.Price
+	// Loss per unit of quantity that closing costs a counterparty against its mark,
+	// as LossNum / LossDen; not above 0 where closing is no loss.
+	LossNum fixedpoint.Int128
+	LossDen int64
+}
+
+// Cutoff is the level at which a policy stopped, as Num / Den at 1e-8.
+type Cutoff struct {
+	Value fixedpoint.Int128
+	Known bool
+}
+
+// Allocator spreads a need over candidates. It keeps scratch space that grows to
+// the largest group it has seen.
+type Allocator struct {
+	shares []share
+	edges  []edge
+}
+
+// share is a candidate's exact part num / den of the lots, for one den.
+type share struct {
+	at     int // index of the candidate
+	num    fixedpoint.Int256
+	weight fixedpoint.Int256
+	rest   fixedpoint.Int256 // num - whole part x den
+}
+
+// Allocate fills in Give of one group, which is all in profit or all not, and
+// returns the lots given and the level reached. Given = min(need, sum of limits).
+// group is in the order of the ranking.
+func (a *Allocator) Allocate(t *Terms, group []Candidate, inProfit bool) (given int64, cutoff Cutoff) {
+	policy := t.Policy
+	if policy == event.PolicyMinMax && t.LossNum.Sign() <= 0 {
+		policy = event.PolicyProRata
+	}
+	switch policy {
+	case event.PolicyQueue:
+		return queue(t.Need, group), Cutoff{}
+	case event.PolicyDrain:
+		return a.drain(t, group)
+	case event.PolicyMinMax:
+		given, level, den := a.level(t.Need, group, func(c *Candidate) fixedpoint.Int256 { return c.Equity })
+		// x = h x equity / loss, so h = lots x lot x loss / equity.
+		num := [4]fixedpoint.Int256{level, fixedpoint.Int256From(int64(t.Lot)), t.LossNum.Wide(), fixedpoint.Int256From(fixedpoint.One)}
+		d := [2]fixedpoint.Int256{den, fixedpoint.Int256From(t.LossDen / fixedpoint.One)}
+		return given, quotient(num[:], d[:])
+	default:
+		given, _, _ := a.level(t.Need, group, func(c *Candidate) fixedpoint.Int256 {
+			if inProfit {
+				return c.PnL
+			}
+			return fixedpoint.Value(c.Qty, t.Mark).Wide()
+		})
+		return given, Cutoff{}
+	}
+}
+
+func quotient(num, den []fixedpoint.Int256) Cutoff {
+	q, ok := fixedpoint.QuoProducts(num, den, fixedpoint.HalfEven)
+	if !ok {
+		return Cutoff{}
+	}
+	v, ok := q.Int128()
+	return Cutoff{Value: v, Known: ok}
+}
+
+// queue takes from each in turn, up to what it can give.
+func queue(need int64, group []Candidate) int64 {
+	left := need
+	for i := range group {
+		g := min(left, group[i].Limit)
+		group[i].Give = g
+		left -= g
+	}
+	return need - left
+}
+
+// level solves x_i = min(limit_i, h x weight_i) with sum x_i = need, in lots. It
+// returns what was given and h = level / den.
+func (a *Allocator) level(need int64, group []Candidate, weight func(*Candidate) fixedpoint.Int256) (given int64, level, den fixedpoint.Int256) {
+	a.shares = a.shares[:0]
+	total := fixedpoint.Int256{}
+	for i := range group {
+		w := weight(&group[i])
+		if w.Sign() <= 0 || group[i].Limit == 0 {
+			continue
+		}
+		a.shares = append(a.shares, share{at: i, weight: w})
+		total = total.Add(w)
+	}
+	// From the first to reach its limit to the last: limit / weight rises.
+	slices.SortFunc(a.shares, func(x, y share) int {
+		left := x.weight.MulInt64(group[y.at].Limit)
+		right := y.weight.MulInt64(group[x.at].Limit)
+		if c := right.Cmp(left); c != 0 {
+			return c
+		}
+		return x.at - y.at
+	})
+	left := need
+	for i := range a.shares {
+		s := &a.shares[i]
+		limit := group[s.at].Limit
+		if s.weight.MulInt64(left).Less(total.MulInt64(limit)) {
+			// Everyone from here on stays below its limit.
+			for j := range a.shares[i:] {
+				r := &a.shares[i+j]
+				r.num = r.weight.MulInt64(left)
+			}
+			a.round(left, group, a.shares[i:], total)
+			return need, fixedpoint.Int256From(left), total
+		}
+		group[s.at].Give = limit
+		left -= limit
+		total = total.Sub(s.weight)
+		level, den = fixedpoint.Int256From(limit), s.weight
+	}
+	return need - left, level, den
+}
+
+// round gives each its whole lots of num / den, then one lot each by largest
+// remainder among those below their limit, ties to the earlier key. The nums add
+// up to need x den.
+func (a *Allocator) round(need int64, group []Candidate, shares []share, den fixedpoint.Int256) {
+	d := [1]fixedpoint.Int256{den}
+	left := need
+	for i := range shares {
+		s := &shares[i]
+		num := [1]fixedpoint.Int256{s.num}
+		q, _ := fixedpoint.QuoProducts(num[:], d[:], fixedpoint.Floor)
+		whole, _ := q.Int64()
+		s.rest = s.num.Sub(den.MulInt64(whole))
+		group[s.at].Give = whole
+		left -= whole
+	}
+	slices.SortFunc(shares, func(x, y share) int {
+		if c := y.rest.Cmp(x.rest); c != 0 {
+			return c
+		}
+		return x.at - y.at
+	})
+	for i := 0; left > 0 && i < len(shares); i++ {
+		if c := &group[shares[i].at]; c.Give < c.Limit {
+			c.Give++
+			left--
+		}
+	}
+}

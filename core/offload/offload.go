@@ -1,0 +1,101 @@
+// Package offload decides how much of a fund's inventory goes back to the market
+// now, and at which limit.
+//
+//	slice = |inventory|                       if it is at most full_size
+//	      = |inventory| x fraction, up to lots  else
+//	      at most depth x max_depth_fraction, up to lots, where a depth is known
+//	limit = mark x (1 -/+ slippage), rounded to the tick inside that bound
+//
+// An order is immediate-or-cancel and reduce-only. When a slice is due is the
+// machine's to know: one interval after the inventory became non-zero, and again
+// an interval after each slice.
+package offload
+
+import "github.com/backstop-fund/backstop/fixedpoint"
+
+// Settings are a contract's.
+type Settings struct {
+	Off              bool
+	Interval         int64 // nanoseconds
+	Fraction         fixedpoint.Rate
+	FullSize         fixedpoint.Qty
+	MaxDepthFraction fixedpoint.Rate
+	Slippage         fixedpoint.Rate
+}
+
+// Market is what is known of a contract at the moment of a slice.
+type Market struct {
+	Mark  fixedpoint.Price
+	Tick  fixedpoint.Price
+	Lot   fixedpoint.Qty
+	Depth fixedpoint.Qty // resting volume on the side the slice would take
+	Known bool           // Depth is known and young enough
+}
+
+// Clip is one order of the offloader: signed, negative sells.
+type Clip struct {
+	Qty   fixedpoint.Qty
+	Limit fixedpoint.Price
+}
+
+// Next returns the slice of an inventory that is due now; false when the market
+// is too thin for any. Requires a non-zero inventory.
+func (s *Settings) Next(inventory fixedpoint.Qty, m Market) (Clip, bool) {
+	size := inventory
+	if size < 0 {
+		size = -size
+	}
+	if size > s.FullSize {
+		size = min(size, share(size, s.Fraction, m.Lot))
+	}
+	if m.Known {
+		size = min(size, share(m.Depth, s.MaxDepthFraction, m.Lot))
+	}
+	if size == 0 {
+		return Clip{}, false
+	}
+	if inventory > 0 {
+		return Clip{Qty: -size, Limit: m.sellLimit(s.Slippage)}, true
+	}
+	return Clip{Qty: size, Limit: m.buyLimit(s.Slippage)}, true
+}
+
+// share returns qty x part rounded up to whole lots, or all of it where that is
+// more than an int64 holds: part is at most 1.
+func share(qty fixedpoint.Qty, part fixedpoint.Rate, lot fixedpoint.Qty) fixedpoint.Qty {
+	exact := fixedpoint.Mul64(int64(qty), int64(part))
+	num := [1]fixedpoint.Int256{exact.Wide()}
+	den := [2]fixedpoint.Int256{fixedpoint.Int256From(int64(lot)), fixedpoint.Int256From(fixedpoint.One)}
+	lots, _ := fixedpoint.QuoProducts(num[:], den[:], fixedpoint.Ceil)
+	n, ok := lots.MulInt64(int64(lot)).Int64()
+	if !ok {
+		return qty
+	}
+	return fixedpoint.Qty(n)
+}
+
+// sellLimit is the lowest price a sale may have: rounded up, inside the bound.
+func (m *Market) sellLimit(slippage fixedpoint.Rate) fixedpoint.Price {
+	p := m.multiple(fixedpoint.One-int64(slippage), fixedpoint.Ceil)
+	return max(p, m.Tick)
+}
+
+// buyLimit is the highest price a purchase may have: rounded down. A price that
+// rounds to nothing becomes one tick, the lowest there is.
+func (m *Market) buyLimit(slippage fixedpoint.Rate) fixedpoint.Price {
+	p := m.multiple(fixedpoint.One+int64(slippage), fixedpoint.Floor)
+	return max(p, m.Tick)
+}
+
+// multiple returns mark x factor rounded to a multiple of the tick; the largest
+// one that fits where the exact one does not.
+func (m *Market) multiple(factor int64, r fixedpoint.Rounding) fixedpoint.Price {
+	num := [1]fixedpoint.Int256{fixedpoint.Mul64(int64(m.Mark), factor).Wide()}
+	den := [2]fixedpoint.Int256{fixedpoint.Int256From(int64(m.Tick)), fixedpoint.Int256From(fixedpoint.One)}
+	ticks, _ := fixedpoint.QuoProducts(num[:], den[:], r)
+	p, ok := ticks.MulInt64(int64(m.Tick)).Int64()
+	if !ok {
+		return fixedpoint.Price((1<<63 - 1) / int64(m.Tick) * int64(m.Tick))
+	}
+	return fixedpoint.Price(p)
+}
