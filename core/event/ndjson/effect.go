@@ -17,9 +17,11 @@ func AppendEffect(dst []byte, names *Names, x *event.Effect) []byte {
 	case event.EffectRejected:
 		l.word("code", event.Reject(x.Reason).String())
 		l.rejected(x)
-	case event.EffectCancelOrders, event.EffectRecovered:
+	case event.EffectCancelOrders:
 		l.account("account", x.Account)
 		l.symbolIf(x)
+	case event.EffectRecovered:
+		l.account("account", x.Account)
 	case event.EffectLiquidate:
 		l.uint("order", uint64(x.Order))
 		l.account("account", x.Account)

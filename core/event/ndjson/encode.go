@@ -310,7 +310,7 @@ func (l *line) offload(s *event.SymbolSettings) {
 	l.close(start)
 }
 
-func (l *line) duration(k string, nanos int64) { l.word(k, shortDuration(time.Duration(nanos))) }
+func (l *line) duration(k string, nanos int64) { l.word(k, time.Duration(nanos).String()) }
 
 func boolInt(b bool) int {
 	if b {
