@@ -1,6 +1,9 @@
 package ring
 
-import "fmt"
+import (
+	"fmt"
+	"sync/atomic"
+)
 
 // Producer puts records into a ring. It belongs to one goroutine at a time.
 //
@@ -10,19 +13,26 @@ import "fmt"
 // waits for ever.
 type Producer[T any] struct {
 	_ [padBytes]byte
-	// With SingleProducer: one past the last claim, up to where claims need not
-	// ask the consumers, and one past the last published sequence. With
-	// MultiProducer all three stay 0, which sends each claim the long way.
-	next, room, published Sequence
-	// gate is the gating sequence when this producer last asked.
-	gate Sequence
-	// mine is one past the last claim, with MultiProducer.
-	mine   Sequence
-	slots  memory
-	ring   *Ring[T]
-	multi  bool
-	sealed bool
-	_      [padBytes]byte
+	// next is one past the last claim.
+	next Sequence
+	// room is up to where claims are known to have slots: the gating sequence
+	// when this producer last asked, and a ring further.
+	room Sequence
+	// published is one past the last published sequence, if this is the single
+	// producer and no consumer parks; otherwise it is -1, which no claim is at.
+	published Sequence
+	// most is the largest claim that needs no further look: 0 before the first
+	// claim, which asks how the ring was put together, then the ring's size.
+	most int
+	// The ring's, at hand.
+	state   *atomic.Uint32
+	cursor  *atomic.Int64
+	claimed *atomic.Int64
+	multi   bool
+	parks   bool
+	slots   memory
+	ring    *Ring[T]
+	_       [padBytes]byte
 }
 
 // Producer adds a producing goroutine. With SingleProducer there is one such
@@ -30,7 +40,18 @@ type Producer[T any] struct {
 func (r *Ring[T]) Producer() *Producer[T] {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	p := &Producer[T]{ring: r, slots: r.records, multi: r.mode == MultiProducer}
+	p := &Producer[T]{
+		ring:    r,
+		slots:   r.records,
+		multi:   r.mode == MultiProducer,
+		state:   &r.state,
+		cursor:  &r.cursor.at,
+		claimed: &r.claimed.at,
+		parks:   r.parks,
+	}
+	if p.multi || r.parks {
+		p.published = -1
+	}
 	if !p.multi {
 		if r.single != nil {
 			panic("ring: second Producer of a SingleProducer ring")
@@ -49,120 +70,102 @@ func (p *Producer[T]) At(seq Sequence) *T { return (*T)(p.slots.at(seq)) }
 // ring's strategy. A claim of 0, less, or more than the ring holds is
 // ErrClaim; otherwise the error is ErrClosed or ErrStopped, or ErrConfig for a
 // ring without a processor.
+//
+// With several producers a claim takes its place in the order first and waits
+// for room after, so that they get room in turn.
 func (p *Producer[T]) Claim(n int) (Sequence, error) {
-	lo := p.next
-	if uint64(n-1) >= uint64(p.room-lo) || p.ring.state.Load() != 0 {
-		return p.claim(n, true)
+	if uint(n-1) >= uint(p.most) || p.state.Load() != 0 {
+		if err := p.admit(n); err != nil {
+			return 0, err
+		}
 	}
-	p.next = lo + Sequence(n)
+	lo := p.next
+	if p.multi {
+		lo = Sequence(p.claimed.Add(int64(n))) - Sequence(n)
+	}
+	hi := lo + Sequence(n)
+	if hi > p.room {
+		if err := p.await(lo, hi); err != nil {
+			return 0, err
+		}
+	}
+	p.next = hi
 	return lo, nil
 }
 
 // TryClaim is Claim without waiting: if there is no room now it returns ErrFull
 // and nothing is reserved.
 func (p *Producer[T]) TryClaim(n int) (Sequence, error) {
-	lo := p.next
-	if uint64(n-1) >= uint64(p.room-lo) || p.ring.state.Load() != 0 {
-		return p.claim(n, false)
-	}
-	p.next = lo + Sequence(n)
-	return lo, nil
-}
-
-// claim is the long way: a first claim, one of a ring with several producers,
-// one that has used up the room last seen, or one that is refused.
-func (p *Producer[T]) claim(n int, wait bool) (Sequence, error) {
-	if n < 1 || n > int(p.ring.size) {
-		return 0, fmt.Errorf("%w: %d records of a ring of %d", ErrClaim, n, p.ring.size)
-	}
-	if !p.sealed {
-		if err := p.ring.seal(); err != nil {
+	if uint(n-1) >= uint(p.most) || p.state.Load() != 0 {
+		if err := p.admit(n); err != nil {
 			return 0, err
 		}
-		p.sealed = true
 	}
-	if err := p.ring.refusal(); err != nil {
-		return 0, err
-	}
-	switch {
-	case !p.multi:
-		return p.claimSingle(Sequence(n), wait)
-	case wait:
-		return p.claimMulti(Sequence(n))
-	default:
+	if p.multi {
 		return p.tryClaimMulti(Sequence(n))
 	}
-}
-
-func (p *Producer[T]) claimSingle(n Sequence, wait bool) (Sequence, error) {
-	lo, hi := p.next, p.next+n
-	if !p.fits(hi) {
-		if !wait {
-			return 0, ErrFull
-		}
-		if err := p.await(hi); err != nil {
-			return 0, err
-		}
+	lo := p.next
+	hi := lo + Sequence(n)
+	if hi > p.room && !p.fits(hi) {
+		return 0, ErrFull
 	}
-	p.room = p.gate + p.ring.size
 	p.next = hi
 	return lo, nil
 }
 
-// claimMulti takes its place in the order first and waits for room after, so
-// that producers get room in turn. A close does not end the wait: the place came
-// before it, and consumers that drain the ring make the room. A halt does; the
-// gap it leaves is never reached, as processors of a halted ring wait no more.
-func (p *Producer[T]) claimMulti(n Sequence) (Sequence, error) {
-	hi := Sequence(p.ring.claimed.at.Add(int64(n)))
-	if hi-n >= closedAt {
-		return 0, ErrClosed
+// admit says why a claim cannot be made, whatever the room. It is asked before
+// the first claim and whenever one does not look like the others.
+func (p *Producer[T]) admit(n int) error {
+	if n < 1 || n > int(p.ring.size) {
+		return fmt.Errorf("%w: %d records of a ring of %d", ErrClaim, n, p.ring.size)
 	}
-	if !p.fits(hi) {
-		if err := p.await(hi); err != nil {
-			return 0, err
+	if p.most == 0 {
+		if err := p.ring.seal(); err != nil {
+			return err
 		}
+		p.most = int(p.ring.size)
 	}
-	p.mine = hi
-	return hi - n, nil
+	return p.ring.refusal()
 }
 
 // tryClaimMulti takes a place only if there is room for it. The room seen stays
 // valid while the place is free, because consumers only move forward. Each
 // further round means that another producer got a place.
 func (p *Producer[T]) tryClaimMulti(n Sequence) (Sequence, error) {
-	claimed := &p.ring.claimed.at
 	for {
-		lo := Sequence(claimed.Load())
+		lo := Sequence(p.claimed.Load())
+		hi := lo + n
 		if lo >= closedAt {
 			return 0, ErrClosed
 		}
-		if !p.fits(lo + n) {
+		if hi > p.room && !p.fits(hi) {
 			return 0, ErrFull
 		}
-		if claimed.CompareAndSwap(int64(lo), int64(lo+n)) {
-			p.mine = lo + n
+		if p.claimed.CompareAndSwap(int64(lo), int64(hi)) {
+			p.next = hi
 			return lo, nil
 		}
 	}
 }
 
-// fits says whether all before hi have a slot. It asks the consumers only when
-// what they last said is used up.
+// fits asks the consumers whether all before hi have a slot.
 func (p *Producer[T]) fits(hi Sequence) bool {
-	if hi <= p.gate+p.ring.size {
-		return true
-	}
-	p.gate = p.ring.gating()
-	return hi <= p.gate+p.ring.size
+	p.room = p.ring.gating() + p.ring.size
+	return hi <= p.room
 }
 
-// await returns when all before hi have a slot, or the ring has halted.
-func (p *Producer[T]) await(hi Sequence) error {
+// await returns when all before hi have a slot, or an error if they never will.
+// A close does not end the wait of a place that came before it: consumers that
+// drain the ring make the room. A halt does; the gap it leaves with several
+// producers is never reached, as processors of a halted ring wait no more.
+func (p *Producer[T]) await(lo, hi Sequence) error {
+	if lo >= closedAt {
+		return ErrClosed
+	}
 	w := newWaiter(p.ring.wait, &p.ring.writers)
 	defer w.done()
 	for !p.fits(hi) {
-		if p.ring.state.Load()&stateHalted != 0 {
+		if p.state.Load()&stateHalted != 0 {
 			return ErrStopped
 		}
 		w.idle()
@@ -177,20 +180,33 @@ func (p *Producer[T]) await(hi Sequence) error {
 // consumers stop at it.
 func (p *Producer[T]) Publish(lo Sequence, n int) {
 	hi := lo + Sequence(n)
-	if n < 1 || lo != p.published || hi > p.next || p.ring.parks {
-		p.publish(lo, n)
-		return
+	switch {
+	case uint(n-1) >= uint(p.most) || lo > p.next-Sequence(n):
+		panic(p.misuse(lo, n))
+	case lo == p.published:
+		p.published = hi
+		storeRelease(p.cursor, int64(hi))
+	case p.multi && !p.parks:
+		for s := lo; s < hi; s++ {
+			tag := p.slots.tag(s)
+			if tag.Load() >= int64(s) {
+				panic(p.misuse(s, 1))
+			}
+			storeRelease(tag, int64(s))
+		}
+	default:
+		p.publishParked(lo, hi)
 	}
-	p.published = hi
-	storeRelease(&p.ring.cursor.at, int64(hi))
 }
 
 // Abandon gives up the n claimed sequences from lo on: consumers skip them. They
 // keep their slots until all processors have passed. It requires what Publish
 // does.
 func (p *Producer[T]) Abandon(lo Sequence, n int) {
-	p.verify(lo, n)
 	hi := lo + Sequence(n)
+	if uint(n-1) >= uint(p.most) || lo > p.next-Sequence(n) || !p.due(lo) {
+		panic(p.misuse(lo, n))
+	}
 	for s := lo; s < hi; s++ {
 		p.ring.voids[s&p.slots.mask] = s
 	}
@@ -202,44 +218,42 @@ func (p *Producer[T]) Abandon(lo Sequence, n int) {
 			break
 		}
 	}
-	p.publish(lo, n)
+	p.Publish(lo, n)
 }
 
-// publish is the long way: several producers, consumers that may be parked, or
-// a caller's mistake.
-func (p *Producer[T]) publish(lo Sequence, n int) {
-	p.verify(lo, n)
-	hi := lo + Sequence(n)
-	r := p.ring
-	switch {
-	case !p.multi:
-		p.published = hi
-		r.cursor.at.Store(int64(hi))
-	case r.parks:
+// publishParked is Publish where consumers may be asleep: the stores are atomic
+// ones, ordered before the look for sleepers.
+func (p *Producer[T]) publishParked(lo, hi Sequence) {
+	if !p.due(lo) {
+		panic(p.misuse(lo, int(hi-lo)))
+	}
+	if p.multi {
 		for s := lo; s < hi; s++ {
 			p.slots.tag(s).Store(int64(s))
 		}
-	default:
-		for s := lo; s < hi; s++ {
-			storeRelease(p.slots.tag(s), int64(s))
-		}
+	} else {
+		p.cursor.Store(int64(hi))
 	}
-	if r.parks {
-		r.readers.wake()
-	}
+	p.ring.readers.wake()
 }
 
-// verify panics unless the n sequences from lo on are this producer's to publish.
-func (p *Producer[T]) verify(lo Sequence, n int) {
-	hi := lo + Sequence(n)
+// due says whether a claimed sequence is still to be published and, with a
+// single producer, is next.
+func (p *Producer[T]) due(lo Sequence) bool {
+	if p.multi {
+		return p.slots.tag(lo).Load() < int64(lo)
+	}
+	return p.cursor.Load() == int64(lo)
+}
+
+// misuse is what Publish or Abandon panics with.
+func (p *Producer[T]) misuse(lo Sequence, n int) string {
 	switch {
-	case n < 1 || lo < 0:
-		panic(fmt.Sprintf("ring: publish of %d records from sequence %d", n, lo))
-	case hi > max(p.next, p.mine):
-		panic(fmt.Sprintf("ring: publish of sequences %d to %d: claimed only below %d", lo, hi-1, max(p.next, p.mine)))
-	case !p.multi && lo != p.published:
-		panic(fmt.Sprintf("ring: publish from sequence %d: %d is next", lo, p.published))
-	case p.multi && p.slots.tag(lo).Load() == int64(lo):
-		panic(fmt.Sprintf("ring: publish of sequence %d for the second time", lo))
+	case uint(n-1) >= uint(p.most) || lo > p.next-Sequence(n):
+		return fmt.Sprintf("ring: publish of %d records from sequence %d: claimed only below %d", n, lo, p.next)
+	case p.multi:
+		return fmt.Sprintf("ring: publish of sequence %d: it is already", lo)
+	default:
+		return fmt.Sprintf("ring: publish from sequence %d: %d is next", lo, p.cursor.Load())
 	}
 }

@@ -2,6 +2,7 @@ package ring
 
 import (
 	"errors"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -144,7 +145,7 @@ func TestFullRing(t *testing.T) {
 		if lo, err := p.TryClaim(1); lo != 4 || err != nil {
 			t.Errorf("%v: claim after a release: %d, %v: refused claims must reserve nothing", mode, lo, err)
 		}
-		for _, n := range []int{-1 << 62, -1, 0, 5, 1 << 62} {
+		for _, n := range []int{math.MinInt, -1, 0, 5, math.MaxInt} {
 			if _, err := p.Claim(n); !errors.Is(err, ErrClaim) {
 				t.Errorf("%v: claim of %d: %v", mode, n, err)
 			}

@@ -24,7 +24,7 @@ func stressed(goroutines int, wait WaitStrategy) int {
 		n = 8_000
 	}
 	if wait == Spin && goroutines > min(runtime.NumCPU(), runtime.GOMAXPROCS(0)) {
-		n = 400
+		n = 24
 	}
 	return n
 }

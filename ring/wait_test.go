@@ -19,7 +19,7 @@ func TestLotLosesNoWakeup(t *testing.T) {
 			w := newWaiter(Park, &l)
 			now := turn.Load()
 			for ; now%2 != parity && now < turns; now = turn.Load() {
-				w.vain = looks // no pause before the sleep: every turn is a race
+				w.vain = looksToSleep // no pause before the sleep: every turn is a race
 				w.idle()
 			}
 			w.done()
@@ -121,7 +121,7 @@ func TestStoreRelease(t *testing.T) {
 		writer.Go(func() {
 			for s := int64(1); s <= n; s++ {
 				for i := 0; s-taken.at.Load() > int64(len(payload)); i++ {
-					if i > looks {
+					if i > looksToSleep {
 						runtime.Gosched()
 					}
 				}
@@ -131,7 +131,7 @@ func TestStoreRelease(t *testing.T) {
 		})
 		for s := int64(1); s <= n; s++ {
 			for i := 0; sequence.at.Load() < s; i++ {
-				if i > looks {
+				if i > looksToSleep {
 					runtime.Gosched()
 				}
 			}
