@@ -159,6 +159,7 @@ func (e *Engine) resolvePosition(a *account, pos *position, quote num) {
 		fundQty = p.lessFor(f, fundQty)
 	}
 	e.distribute(p, given, receipt, fundQty)
+	p.settled = portion(p.settled, add(fundQty, mul(taken, s.lot)), abs(p.qty)) // all of it, unless some stays
 
 	if p.settled.Sign() > 0 {
 		e.effect("cover", "account", a.id, "fund", f.name, "symbol", s.name, "amount", p.settled)

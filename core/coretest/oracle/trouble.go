@@ -246,14 +246,15 @@ func (s *symbol) boundPrice(above bool) *big.Rat {
 	return rat(mul(s.mark, factor), e16)
 }
 
-// toTick rounds a price to a multiple of the tick, at least one tick.
+// toTick rounds a price to a multiple of the tick, at least one tick and no more
+// than a price can hold.
 func (s *symbol) toTick(price *big.Rat, up bool) num {
 	ticks := ratDiv(ratMul(price, ratOf(e8)), ratOf(s.tick))
 	n := floorDiv(ticks.Num(), ticks.Denom())
 	if up {
 		n = ceilDiv(ticks.Num(), ticks.Denom())
 	}
-	return mul(moreOf(n, one), s.tick)
+	return mul(lessOf(moreOf(n, one), floorDiv(maxInt, s.tick)), s.tick)
 }
 
 func orderFillEvent(e *Engine, f *fields) func() string {
