@@ -171,8 +171,7 @@ func (l *line) alarm(x *event.Effect) {
 	case event.AlarmMarkHeld:
 		l.markHeld(x)
 	case event.AlarmOutOfSync:
-		l.subject(x).say(" is out of sync until an account_state replaces it (")
-		l.say(event.Reject(x.Candidates).String()).say(")")
+		l.subject(x).say(" is out of sync until an account_state replaces it: ").outOfSync(event.Reject(x.Candidates))
 	case event.AlarmDebt:
 		l.subject(x).say(" owes ").money(int64(x.Amount)).say(" and never held a contract whose fund would cover it")
 	case event.AlarmCapacity:
@@ -181,6 +180,16 @@ func (l *line) alarm(x *event.Effect) {
 		l.subject(x)
 	}
 	l.b = append(l.b, '"')
+}
+
+// outOfSync writes what could not be represented: a refused fact, or with no
+// code a position that no side has room for.
+func (l *line) outOfSync(code event.Reject) {
+	if code == event.Accepted {
+		l.say("no side has room for its position")
+		return
+	}
+	l.say("a fact about it was refused as ").say(code.String())
 }
 
 func (l *line) markHeld(x *event.Effect) {

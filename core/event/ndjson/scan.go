@@ -20,7 +20,7 @@ type token struct {
 // in seen mean anything.
 type object struct {
 	d     *Decoder
-	at    int    // of the opening brace
+	at    int // of the opening brace
 	seen  keySet
 	order []key // as in the line
 	toks  [keyEnd]token
