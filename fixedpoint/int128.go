@@ -79,12 +79,10 @@ func (x Int128) Wide() Int256 {
 
 // MulInt64 is x × m, exact: it takes at most 191 bits.
 func (x Int128) MulInt64(m int64) Int256 {
-	hi, z0 := bits.Mul64(x.Lo, uint64(m))
+	hi, lo := bits.Mul64(x.Lo, uint64(m))
 	hi -= x.Lo & uint64(m>>63) // As in Mul64; hi is signed from here on.
-	top := Mul64(x.Hi, m)
-	z1, carry := bits.Add64(top.Lo, hi, 0)
-	z2 := top.Hi + int64(hi)>>63 + int64(carry)
-	return Int256{z0, z1, uint64(z2), uint64(z2 >> 63)}
+	top := Mul64(x.Hi, m).Add(Int128From(int64(hi)))
+	return Int256{lo, top.Lo, uint64(top.Hi), uint64(top.Hi >> 63)}
 }
 
 // Div is x / d rounded. It panics if d is 0. The smallest value by -1 wraps.
