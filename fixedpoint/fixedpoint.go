@@ -18,8 +18,8 @@
 // A result that may not fit its type comes with a bool that says whether it
 // does. Sums and products of [Int128] and [Int256] come without one and wrap
 // like Go's own integers: their operands have bounds, and the caller states
-// them next to the sum. Nothing saturates. Nothing but the String methods
-// allocates, a [Split] larger than its scratch apart.
+// them next to the sum. Nothing saturates. Nothing allocates but a String, an
+// error and a [Split] larger than its scratch.
 package fixedpoint
 
 const (
