@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"regexp"
 	"strings"
 )
 
@@ -81,7 +82,10 @@ func showRat(r *big.Rat) num { return halfEven(mul(r.Num(), e8), r.Denom()) }
 // fits says whether a number of the rules (int64 at 1e-8) can hold v.
 func fits(v num) bool { return v.IsInt64() }
 
-var maxInt = big.NewInt(math.MaxInt64)
+var (
+	maxInt = big.NewInt(math.MaxInt64)
+	minInt = big.NewInt(math.MinInt64)
+)
 
 // decimal is the canonical text of an integer at 1e-8.
 func decimal(v num) string {
@@ -95,10 +99,18 @@ func decimal(v num) string {
 	return text
 }
 
+// numberForm is a decimal of JSON; its exponent has two digits at most, enough
+// for every number that fits.
+var numberForm = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?$`)
+
 // parseDecimal reads an exact decimal of at most 8 places that fits an int64.
 func parseDecimal(text string) (num, error) {
-	r, ok := new(big.Rat).SetString(text)
-	if !ok || strings.ContainsAny(text, "/_xXpP") {
+	var r *big.Rat
+	ok := numberForm.MatchString(text)
+	if ok {
+		r, ok = new(big.Rat).SetString(text)
+	}
+	if !ok {
 		return nil, fmt.Errorf("oracle: %q is no decimal number", text)
 	}
 	r.Mul(r, ratOf(e8))

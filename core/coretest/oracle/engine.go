@@ -136,9 +136,12 @@ func (e *Engine) startClock() {
 	}
 }
 
+// apart is a - b in nanoseconds.
+func apart(a, b stamp) num { return sub(big.NewInt(a.ns), big.NewInt(b.ns)) }
+
 // elapsed says whether d nanoseconds have gone by since st.
 func (e *Engine) elapsed(st stamp, d int64) bool {
-	return e.now.known && st.known && e.now.ns-st.ns >= d
+	return e.now.known && st.known && apart(e.now, st).Cmp(big.NewInt(d)) >= 0
 }
 
 // effect appends a line; keysAndValues alternate. A num prints as a decimal

@@ -285,7 +285,7 @@ func symbolEvent(e *Engine, f *fields) func() string {
 		if adl.has("score") {
 			s.score = adl.oneOf("score", "binance", "bitmex", "hyperliquid")
 		}
-		s.maxParties = int64(adl.id("max_counterparties", uint64(s.maxParties)))
+		s.maxParties = int64(min(adl.id("max_counterparties", uint64(s.maxParties)), math.MaxInt64))
 		f.err = firstError(f.err, adl.err)
 	}
 	s.readOffload(f)

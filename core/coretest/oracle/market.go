@@ -1,6 +1,9 @@
 package oracle
 
-import "slices"
+import (
+	"math/big"
+	"slices"
+)
 
 // symbol is one contract: its settings, its mark and its offloading.
 type symbol struct {
@@ -104,7 +107,7 @@ func checkTiers(tiers []tier) bool {
 
 // blocked says whether nothing may be closed at this contract's mark now.
 func (e *Engine) blocked(s *symbol) bool {
-	stale := e.now.known && s.markTime.known && e.now.ns-s.markTime.ns > s.maxAge
+	stale := e.now.known && s.markTime.known && apart(e.now, s.markTime).Cmp(big.NewInt(s.maxAge)) > 0
 	return s.mark == nil || stale || s.halted || s.suspect || s.heldPrice != nil
 }
 
@@ -131,7 +134,7 @@ func tickEvent(e *Engine, f *fields) func() string {
 			return "sign"
 		case mt.known && s.lastTick.known && mt.ns <= s.lastTick.ns:
 			return "late_tick"
-		case mt.known && e.now.known && mt.ns-e.now.ns > second:
+		case mt.known && e.now.known && apart(mt, e.now).Cmp(big.NewInt(second)) > 0:
 			return "future_time"
 		case !suspect && e.markOverflows(s, price):
 			return "overflow"

@@ -2,6 +2,7 @@ package oracle
 
 import (
 	"cmp"
+	"maps"
 	"math/big"
 	"slices"
 )
@@ -106,8 +107,14 @@ func (e *Engine) net(a *account) bool {
 		}
 		qty := lessOf(long.qty, abs(short.qty))
 		quote := quoteOf(qty, s.mark)
+		was := *a
+		was.positions = maps.Clone(a.positions)
 		a.book(a.try(s, "long", neg(qty), neg(quote), zero))
 		a.book(a.try(s, "short", qty, quote, zero))
+		if !fits(quote) || !fits(a.wallet) {
+			*a = was
+			continue
+		}
 		e.effect("netted", "account", a.id, "symbol", s.name, "qty", qty, "price", s.mark)
 		netted = true
 	}
@@ -140,6 +147,11 @@ func (e *Engine) resolvePosition(a *account, pos *position, quote num) {
 	p.lots, p.rest = new(big.Int).DivMod(abs(pos.qty), s.lot, new(big.Int))
 	e.bound(p, quote)
 	p.cash = sub(f.cash, p.settled)
+	closed := a.try(s, pos.side, neg(p.qty), neg(p.quote), zero)
+	if closed.wrong != "" || !fits(add(closed.wallet, p.settled)) {
+		e.outOfSync(a) // its own wallet cannot hold the outcome: the position stays
+		return
+	}
 
 	may := p.mayTake()
 	needed := sub(p.lots, may)

@@ -86,12 +86,16 @@ func (e *Engine) coverFlat(a *account) {
 		e.effect("alarm", "code", "debt", "account", a.id)
 		return
 	}
-	s, missing := a.lastReduced, neg(a.wallet)
+	s := a.lastReduced
 	before := s.fund.cash
-	e.effect("cover", "account", a.id, "fund", s.fund.name, "symbol", s.name, "amount", missing)
-	e.pay(s.fund, s.name, "cover", neg(missing))
-	a.wallet = zero
+	amount := lessOf(neg(a.wallet), sub(before, minInt))
+	e.effect("cover", "account", a.id, "fund", s.fund.name, "symbol", s.name, "amount", amount)
+	e.pay(s.fund, s.name, "cover", neg(amount))
+	a.wallet = add(a.wallet, amount)
 	e.deficit(s.fund, before)
+	if a.wallet.Sign() < 0 {
+		e.outOfSync(a) // no cash can hold such a debt
+	}
 }
 
 // recover pays the fees that were set aside and ends the episode.
@@ -109,10 +113,10 @@ func (e *Engine) recover(a *account) {
 	}
 	if due.Sign() > 0 {
 		for i, amount := range share(due, weights) {
-			if amount.Sign() == 0 {
+			s := causes[i]
+			if amount = lessOf(amount, sub(maxInt, s.fund.cash)); amount.Sign() == 0 {
 				continue
 			}
-			s := causes[i]
 			a.wallet = sub(a.wallet, amount)
 			e.effect("fee", "account", a.id, "fund", s.fund.name, "symbol", s.name, "amount", amount)
 			e.pay(s.fund, s.name, "liquidation_fee", amount)
@@ -301,7 +305,7 @@ func (e *Engine) liquidationFill(o *order, dq, quote num, worse bool) string {
 	if o.done {
 		return ""
 	}
-	left := moreOf(zero, floorDiv(a.equity16(), e8))
+	left := moreOf(zero, lessOf(floorDiv(a.equity16(), e8), sub(maxInt, a.pendingFee())))
 	fee := lessOf(left, halfEven(mul(o.sym.liqFee, abs(quote)), e8))
 	if was := a.pending[o.sym.name]; was != nil {
 		fee = add(was, fee)
