@@ -113,9 +113,8 @@ func (d *Decoder) adl() {
 func (d *Decoder) offload() {
 	s := &d.settings
 	s.Set |= event.SetOffload
-	if d.line[d.top.toks[keyOffload].at] == '"' {
-		d.top.word(keyOffload, []string{"off"})
-		s.OffloadOff = true
+	t := &d.top.toks[keyOffload]
+	if s.OffloadOff = string(d.line[t.at:t.end]) == `"off"`; s.OffloadOff {
 		return
 	}
 	o := d.only(keyOffload, `"off" or an object`, &offloadShape)
