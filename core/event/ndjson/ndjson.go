@@ -38,8 +38,8 @@ import (
 // unknown_symbol and the run goes on.
 const UnknownID = math.MaxUint64
 
-// MaxLine bounds a line without its line end, in bytes. The longest event, an
-// account_state of a thousand positions, has a fifth of it.
+// MaxLine bounds a line without its line end, in bytes: four times the longest
+// one AppendEvent writes, an account_state with all the positions it may have.
 const MaxLine = 1 << 20
 
 // SyntaxError says why a line is not a well-formed event.
