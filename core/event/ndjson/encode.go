@@ -194,12 +194,12 @@ func (l *line) symbolEvent(e event.Event) {
 	var tiers [event.MaxTiers]event.Tier
 	s := event.SymbolSettings{Tiers: tiers[:0]}
 	e.SymbolSettings(&s)
+	set := func(f event.SymbolFields) bool { return s.Set&f != 0 }
 	l.name("symbol", s.Name.String())
 	l.uint("id", uint64(s.ID))
-	if s.Set&event.SetFund != 0 {
+	if set(event.SetFund) {
 		l.fund("fund", s.Fund)
 	}
-	set := func(f event.SymbolFields) bool { return s.Set&f != 0 }
 	if set(event.SetTick) {
 		l.price("tick", s.Tick)
 	}

@@ -2,4 +2,5 @@
 
 package ndjson
 
+// raceEnabled is false without the race detector.
 const raceEnabled = false

@@ -141,7 +141,8 @@ func (o *object) time(k key) int64 {
 	return v
 }
 
-// duration reads nanoseconds from a text such as "5s".
+// duration reads nanoseconds from a text such as "5s", as time.ParseDuration
+// does: what is finer than a nanosecond is cut off.
 func (o *object) duration(k key) int64 {
 	text := o.str(k, `a duration such as "5s" or "100ms"`)
 	if text == nil {
