@@ -37,7 +37,6 @@ const (
 	Bankrupt                      // resolved in part: a blocked mark keeps a position open
 	OutOfSync                     // a fact could not be represented: hands off
 	TriedMarket                   // the market round of this episode is spent
-	Released                      // bankrupt was said of this episode
 	Indebted                      // the debt alarm was raised and the debt still stands
 )
 
@@ -61,6 +60,9 @@ type Account struct {
 	Flags       Flags
 	LastReduced int32 // contract whose position was last reduced, or None
 	First       int32 // first position, by symbol id then side, or None
+
+	// Noted is scratch of whoever handles an event; it is not part of the state.
+	Noted uint32
 }
 
 // Has reports whether any of f is set.

@@ -26,10 +26,10 @@ type Terms struct {
 	Need   int64 // lots
 	Lot    fixedpoint.Qty
 	Mark   fixedpoint.Price
-	// Loss per unit of quantity that closing costs a counterparty against its mark,
-	// as LossNum / LossDen; not above 0 where closing is no loss.
-	LossNum fixedpoint.Int128
-	LossDen int64
+	// Loss is what closing Size, at 1e-8, costs counterparties against their mark, at
+	// 1e-16; not above 0 where closing is no loss.
+	Loss fixedpoint.Int256
+	Size int64
 }
 
 // Cutoff is the level at which a policy stopped, as Num / Den at 1e-8.
@@ -58,7 +58,7 @@ type share struct {
 // group is in the order of the ranking.
 func (a *Allocator) Allocate(t *Terms, group []Candidate, inProfit bool) (given int64, cutoff Cutoff) {
 	policy := t.Policy
-	if policy == event.PolicyMinMax && t.LossNum.Sign() <= 0 {
+	if policy == event.PolicyMinMax && t.Loss.Sign() <= 0 {
 		policy = event.PolicyProRata
 	}
 	switch policy {
@@ -68,9 +68,10 @@ func (a *Allocator) Allocate(t *Terms, group []Candidate, inProfit bool) (given 
 		return a.drain(t, group)
 	case event.PolicyMinMax:
 		given, level, den := a.level(t.Need, group, func(c *Candidate) fixedpoint.Int256 { return c.Equity })
-		// x = h x equity / loss, so h = lots x lot x loss / equity.
-		num := [4]fixedpoint.Int256{level, fixedpoint.Int256From(int64(t.Lot)), t.LossNum.Wide(), fixedpoint.Int256From(fixedpoint.One)}
-		d := [2]fixedpoint.Int256{den, fixedpoint.Int256From(t.LossDen / fixedpoint.One)}
+		// x = h x equity / loss per unit: h = lots x lot x loss / (size x equity), the
+		// powers of ten of quantity and equity cancel against those of loss.
+		num := [4]fixedpoint.Int256{level, fixedpoint.Int256From(int64(t.Lot)), t.Loss, fixedpoint.Int256From(fixedpoint.One)}
+		d := [2]fixedpoint.Int256{den, fixedpoint.Int256From(t.Size)}
 		return given, quotient(num[:], d[:])
 	default:
 		given, _, _ := a.level(t.Need, group, func(c *Candidate) fixedpoint.Int256 {

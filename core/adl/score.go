@@ -148,3 +148,8 @@ func compareKeys(a, b *Member) int {
 	}
 	return cmp.Compare(a.Side, b.Side)
 }
+
+// Wides lists the 128-bit inputs, in the order a snapshot writes them.
+func (in *Inputs) Wides() [6]*fixedpoint.Int128 {
+	return [6]*fixedpoint.Int128{&in.Equity, &in.MM, &in.AccountPnL, &in.PnL, &in.Notional, &in.PositionMM}
+}

@@ -96,7 +96,7 @@ func later(t, d int64) int64 {
 	return 1<<63 - 1
 }
 
-// stale reports whether something of time at is older than the contract's max_age.
+// age is how long ago something of time at was.
 func (m *Machine) age(at int64) int64 { return m.now - at }
 
 // blocked reports whether positions in c cannot be closed now: no first mark, the
@@ -314,6 +314,9 @@ func (m *Machine) applySymbol(e event.Event) event.Reject {
 		return code
 	}
 	next.set(s, i < 0)
+	if s.Set&event.SetFund != 0 {
+		next.fund = m.fundIDs.Find(uint64(s.Fund))
+	}
 	if i < 0 {
 		m.contracts = append(m.contracts, next)
 		m.addSymbol(int32(len(m.contracts) - 1))

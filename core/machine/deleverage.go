@@ -1,0 +1,369 @@
+package machine
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/backstop-fund/backstop/core/account"
+	"github.com/backstop-fund/backstop/core/adl"
+	"github.com/backstop-fund/backstop/core/event"
+	"github.com/backstop-fund/backstop/fixedpoint"
+)
+
+// ranking is the record of who stood where on one side of a contract: made at the
+// first counterparty-liquidation after the last tick, and good until the next.
+type ranking struct {
+	made    uint64 // sequence; 0 when there is none
+	members []adl.Member
+}
+
+// equityBefore is what an account was worth before the first one was handled in
+// this event; kept for those a counterparty-liquidation has touched since.
+type equityBefore struct {
+	slot   account.Slot
+	equity fixedpoint.Int256
+}
+
+// deleverage is the scratch of a counterparty-liquidation.
+type deleverage struct {
+	holders    []holder
+	candidates []adl.Candidate
+	gives      []give
+	byAccount  []int32
+	given      []int32 // positions that gave, sorted
+}
+
+// holder is a position on the side in question, with what chooses those who take
+// part.
+type holder struct {
+	at  int32
+	pnl fixedpoint.Int256
+}
+
+// give is what one counterparty gives up.
+type give struct {
+	account event.AccountID
+	side    event.PositionSide
+	slot    account.Slot
+	at      int32
+	lots    int64
+	qty     fixedpoint.Qty // unsigned
+	quote   fixedpoint.Amount
+	inputs  adl.Inputs // as ranked, or as now
+}
+
+// found sums up a search for counterparties.
+type found struct {
+	made       bool // there was a need
+	need       int64
+	given      int64
+	candidates int
+	rankedAt   uint64
+	cutoff     adl.Cutoff
+}
+
+// findCounterparties decides who gives up how much of need lots, and leaves it in
+// scratch.gives in the order of the effects.
+func (m *Machine) findCounterparties(t *terms, need int64) found {
+	side := shorts
+	if t.piece.Qty < 0 {
+		side = longs
+	}
+	c := &m.contracts[t.contract]
+	r := &c.rankings[side]
+	fresh := r.made == 0
+	if fresh {
+		m.rank(t.contract, side)
+	}
+	f := found{made: true, need: need, rankedAt: r.made}
+	m.collect(t, r, &f, 0)
+	if f.given < need && !fresh {
+		taken := len(m.scratch.gives)
+		m.rank(t.contract, side)
+		f.rankedAt = r.made
+		m.collect(t, r, &f, taken)
+	}
+	return f
+}
+
+// collect adds what the members of a ranking give, up to what is still needed.
+// taken counterparties took part before.
+func (m *Machine) collect(t *terms, r *ranking, f *found, taken int) {
+	c := &m.contracts[t.contract]
+	x := &m.scratch
+	x.given = x.given[:0]
+	for i := range x.gives {
+		x.given = append(x.given, x.gives[i].at)
+	}
+	slices.Sort(x.given)
+	loss := m.loss(t)
+	list := x.candidates[:0]
+	profits := 0
+	for i := range r.members {
+		if taken+len(list) == c.maxCounter {
+			break
+		}
+		k, at := m.candidate(t, &r.members[i], loss)
+		if k.Limit == 0 {
+			continue
+		}
+		if _, gave := slices.BinarySearch(x.given, at); gave {
+			continue
+		}
+		k.Member = i
+		list = append(list, k)
+		if r.members[i].InProfit() {
+			profits++
+		}
+	}
+	x.candidates = list
+	f.candidates += len(list)
+	terms := adl.Terms{Policy: c.policy, Lot: c.lot, Mark: c.mark, Loss: loss, Size: int64(t.size())}
+	for _, group := range [2][]adl.Candidate{list[:profits], list[profits:]} {
+		if terms.Need = f.need - f.given; terms.Need == 0 || len(group) == 0 {
+			continue
+		}
+		given, cutoff := m.allocator.Allocate(&terms, group, profits > 0 && &group[0] == &list[0])
+		f.given += given
+		f.cutoff = cutoff
+	}
+	m.appendGives(t, r, f, list)
+}
+
+// appendGives lists those who give, in the order of their effects: a queue by
+// rank, other policies by account.
+func (m *Machine) appendGives(t *terms, r *ranking, f *found, list []adl.Candidate) {
+	c := &m.contracts[t.contract]
+	x := &m.scratch
+	first := len(x.gives)
+	for i := range list {
+		k := &list[i]
+		if k.Give == 0 {
+			continue
+		}
+		member := &r.members[k.Member]
+		s := m.accounts.Find(member.Account)
+		g := give{
+			account: member.Account, side: member.Side, slot: s,
+			at:   m.accounts.Lookup(s, c.id, member.Side),
+			lots: k.Give, qty: fixedpoint.Qty(k.Give) * c.lot, inputs: member.Inputs,
+		}
+		if c.policy != event.PolicyQueue {
+			g.inputs = m.inputs(s, g.at)
+		} else {
+			v, ok := adl.Value(c.score, &member.Inputs)
+			f.cutoff = adl.Cutoff{Value: v, Known: ok}
+		}
+		x.gives = append(x.gives, g)
+	}
+	if c.policy != event.PolicyQueue {
+		slices.SortFunc(x.gives[first:], func(a, b give) int {
+			return cmp.Or(cmp.Compare(a.account, b.account), cmp.Compare(a.side, b.side))
+		})
+	}
+}
+
+// loss is what closing the whole piece costs counterparties against the mark, at
+// 1e-16.
+func (m *Machine) loss(t *terms) fixedpoint.Int256 {
+	value := fixedpoint.Value(t.piece.Qty, t.piece.Mark).Wide()
+	return fixedpoint.Mul64(int64(t.piece.Quote), fixedpoint.One).Wide().Sub(value)
+}
+
+// rank makes the ranking of record of one side: those who are candidates now, at
+// most max_counterparties, those with the largest unrealized PnL of the position.
+func (m *Machine) rank(contract int32, side int) {
+	c := &m.contracts[contract]
+	r := &c.rankings[side]
+	list := m.scratch.holders[:0]
+	for i := m.accounts.FirstHolder(contract); i != account.None; {
+		p := m.accounts.Position(i)
+		if p.Qty != 0 && (p.Qty > 0) == (side == longs) {
+			if _, ok := m.eligible(p.Account); ok {
+				l := m.legOf(p)
+				list = append(list, holder{at: i, pnl: l.PnL()})
+			}
+		}
+		i = m.accounts.NextHolder(p)
+	}
+	m.scratch.holders = list
+	if len(list) > c.maxCounter {
+		slices.SortFunc(list, func(a, b holder) int {
+			return cmp.Or(b.pnl.Cmp(a.pnl), m.compareHolders(a.at, b.at))
+		})
+		list = list[:c.maxCounter]
+	}
+	r.made = m.seq
+	r.members = r.members[:0]
+	for _, h := range list {
+		p := m.accounts.Position(h.at)
+		r.members = append(r.members, adl.Member{
+			Account: m.accounts.At(p.Account).ID, Side: p.Side, Inputs: m.inputs(p.Account, h.at),
+		})
+	}
+	slices.SortFunc(r.members, func(a, b adl.Member) int { return adl.Compare(c.score, &a, &b) })
+}
+
+func (m *Machine) compareHolders(i, j int32) int {
+	p, q := m.accounts.Position(i), m.accounts.Position(j)
+	return cmp.Or(
+		cmp.Compare(m.accounts.At(p.Account).ID, m.accounts.At(q.Account).ID),
+		cmp.Compare(p.Side, q.Side))
+}
+
+// eligible reports whether an account may be a counterparty, healthy, in sync and
+// not being liquidated, and its surplus over the maintenance margin at 1e-24.
+func (m *Machine) eligible(s account.Slot) (surplus fixedpoint.Int256, ok bool) {
+	a := m.accounts.At(s)
+	const hands = account.Liquidating | account.Bankrupt | account.OutOfSync | account.Indebted
+	if a.Has(hands) || a.Orders > 0 {
+		return surplus, false
+	}
+	sums, known := m.sums(a)
+	surplus = sums.Surplus(a.Wallet - a.Pending)
+	return surplus, known && surplus.Sign() >= 0
+}
+
+// candidate is a member as it stands now; with Limit 0 it can give nothing.
+func (m *Machine) candidate(t *terms, member *adl.Member, loss fixedpoint.Int256) (k adl.Candidate, at int32) {
+	s := m.accounts.Find(member.Account)
+	if s == account.None {
+		return k, account.None
+	}
+	at = m.accounts.Lookup(s, m.contracts[t.contract].id, member.Side)
+	if at == account.None {
+		return k, at
+	}
+	p := m.accounts.Position(at)
+	if p.Qty == 0 || p.Qty > 0 == (t.piece.Qty > 0) {
+		return k, at
+	}
+	surplus, ok := m.eligible(s)
+	if !ok {
+		return k, at
+	}
+	k.Qty = max(p.Qty, -p.Qty)
+	l := m.legOf(p)
+	k.PnL = l.PnL()
+	k.Limit = k.Qty.Lots(t.piece.Lot)
+	if loss.Sign() > 0 {
+		num := [2]fixedpoint.Int256{surplus, fixedpoint.Int256From(int64(t.size()))}
+		den := [3]fixedpoint.Int256{loss, fixedpoint.Int256From(int64(t.piece.Lot)), fixedpoint.Int256From(fixedpoint.One)}
+		most, ok := fixedpoint.QuoProducts(num[:], den[:], fixedpoint.Floor)
+		if n, small := most.Int64(); ok && small {
+			k.Limit = min(k.Limit, n)
+		}
+	}
+	a := m.accounts.At(s)
+	sums, _ := m.sums(a)
+	k.Equity = sums.Equity(a.Wallet - a.Pending)
+	k.EquityBefore = m.equityBeforeEvent(s, a, k.Equity)
+	k.Limit = m.representable(t, a, p, k.Limit)
+	return k, at
+}
+
+// representable returns limit, or 0 where the counterparty could not write down
+// giving that much.
+func (m *Machine) representable(t *terms, a *account.Account, p *account.Position, limit int64) int64 {
+	qty := limit * int64(t.piece.Lot)
+	quote, ok := fixedpoint.MulDiv(int64(t.piece.Quote), qty, int64(t.size()), fixedpoint.HalfEven)
+	if !ok {
+		return 0
+	}
+	b, ok := account.Book(p.Qty, p.Cost, t.signed(fixedpoint.Qty(qty)), fixedpoint.Amount(quote))
+	if !ok {
+		return 0
+	}
+	// One step of slack: the split may round its share up.
+	if w, ok := fits(a.Wallet, b.Realized); !ok || w > 1<<63-2 || w < -1<<63+2 {
+		return 0
+	}
+	return limit
+}
+
+// equityBeforeEvent is the account's equity before the first account was handled.
+func (m *Machine) equityBeforeEvent(s account.Slot, a *account.Account, now fixedpoint.Int256) fixedpoint.Int256 {
+	if i := a.Noted; i < uint32(len(m.equities)) && m.equities[i].slot == s {
+		return m.equities[i].equity
+	}
+	return now
+}
+
+// noteEquity remembers an account's equity the first time the event is about to
+// change it by a counterparty-liquidation.
+func (m *Machine) noteEquity(s account.Slot, a *account.Account) {
+	if i := a.Noted; i < uint32(len(m.equities)) && m.equities[i].slot == s {
+		return
+	}
+	sums, _ := m.sums(a)
+	a.Noted = uint32(len(m.equities))
+	m.equities = append(m.equities, equityBefore{slot: s, equity: sums.Equity(a.Wallet - a.Pending)})
+}
+
+// inputs are the score's, as they are now, at 1e-8 half-even.
+func (m *Machine) inputs(s account.Slot, at int32) adl.Inputs {
+	a, p := m.accounts.At(s), m.accounts.Position(at)
+	sums, _ := m.sums(a)
+	l := m.legOf(p)
+	entry, _ := fixedpoint.UnitPrice(p.Cost, p.Qty)
+	return adl.Inputs{
+		Wallet: a.Wallet, Equity: amount(sums.Equity(a.Wallet - a.Pending)), MM: shownMargin(sums.Maintenance),
+		AccountPnL: amount(sums.PnL), PnL: amount(l.PnL()), Notional: amount(l.Notional().Wide()),
+		Entry: entry, Cost: p.Cost, PositionMM: shownMargin(l.Maintenance()),
+		Mark: l.Mark, Long: p.Qty > 0,
+	}
+}
+
+// deleverageAll books what the counterparties give and leaves the receipt.
+func (m *Machine) deleverageAll(a *account.Account, c *closing, t *terms, f *found) {
+	if !f.made {
+		return
+	}
+	k := &m.contracts[t.contract]
+	side := m.accounts.Position(c.at).Side
+	for i := range m.scratch.gives {
+		g := &m.scratch.gives[i]
+		m.fx.Append(event.Effect{
+			Kind: event.EffectCancelOrders, Flags: event.HasAccount | event.HasSymbol,
+			Account: g.account, Symbol: k.id,
+		})
+		m.closeCounterparty(a.ID, side, t, g, uint32(i+1))
+	}
+	price, _ := fixedpoint.UnitPrice(t.piece.Quote, t.piece.Qty)
+	x := event.Effect{
+		Kind: event.EffectReceipt, Flags: event.HasAccount | event.HasSymbol, Reason: uint8(k.policy),
+		Account: a.ID, Symbol: k.id, Qty: fixedpoint.Qty(f.need) * k.lot, Taken: fixedpoint.Qty(f.given) * k.lot,
+		Price: price, Mark: k.mark, Candidates: uint32(f.candidates), RankedAt: f.rankedAt,
+		Base: t.base, Room: t.room,
+	}
+	if f.cutoff.Known {
+		x.Flags |= event.HasScore
+		x.Score = f.cutoff.Value
+	}
+	m.fx.Append(x)
+}
+
+func (m *Machine) closeCounterparty(bankrupt event.AccountID, side event.PositionSide, t *terms, g *give, rank uint32) {
+	k := &m.contracts[t.contract]
+	a, p := m.accounts.At(g.slot), m.accounts.Position(g.at)
+	m.noteEquity(g.slot, a)
+	b, _ := account.Book(p.Qty, p.Cost, t.signed(g.qty), g.quote)
+	price, _ := fixedpoint.UnitPrice(g.quote, g.qty)
+	in := &g.inputs
+	x := event.Effect{
+		Kind: event.EffectDeleverage, Flags: event.HasAccount | event.HasSymbol,
+		Account: bankrupt, Counterparty: g.account, Symbol: k.id, Side: side, CounterSide: g.side,
+		Qty: t.signed(g.qty), Price: price, Quote: g.quote, Rank: rank,
+		Balance: in.Wallet, Equity: in.Equity, MM: in.MM, AccountPnL: in.AccountPnL, PnL: in.PnL,
+		Notional: in.Notional, Entry: in.Entry, Cost: in.Cost, PositionMM: in.PositionMM, Amount: b.Realized,
+	}
+	if k.policy == event.PolicyQueue {
+		if v, ok := adl.Value(k.score, in); ok {
+			x.Flags |= event.HasScore
+			x.Score = v
+		}
+	}
+	a.Wallet += b.Realized
+	m.setPosition(g.at, b)
+	m.fx.Append(x)
+}

@@ -1,0 +1,235 @@
+package machine
+
+import (
+	"slices"
+
+	"github.com/backstop-fund/backstop/core/account"
+	"github.com/backstop-fund/backstop/core/adl"
+	"github.com/backstop-fund/backstop/core/event"
+	"github.com/backstop-fund/backstop/core/margin"
+	"github.com/backstop-fund/backstop/fixedpoint"
+)
+
+// AccountIDs appends the ids of all open accounts in ascending order.
+func (m *Machine) AccountIDs(dst []event.AccountID) []event.AccountID {
+	start := len(dst)
+	for s := range m.accounts.Slots() {
+		if m.accounts.Open(s) {
+			dst = append(dst, m.accounts.At(s).ID)
+		}
+	}
+	slices.Sort(dst[start:])
+	return dst
+}
+
+// Account fills in v, whose Positions slice is reused; false if there is no such
+// account. The rank behind a quantile is taken among all candidates now, so a view
+// costs a pass over the holders of each contract: see [Machine.Viewer] for many.
+func (m *Machine) Account(id event.AccountID, v *event.AccountView) bool {
+	w := m.Viewer()
+	return w.Account(id, v)
+}
+
+// Viewer looks at many accounts of one state: what is common to them is worked out
+// once. It is good until the next Apply.
+type Viewer struct {
+	m     *Machine
+	ranks map[key]int8
+	done  map[int32]bool
+}
+
+type key struct {
+	contract int32
+	account  event.AccountID
+	side     event.PositionSide
+}
+
+// Viewer returns a viewer of the present state.
+func (m *Machine) Viewer() *Viewer {
+	return &Viewer{m: m, ranks: map[key]int8{}, done: map[int32]bool{}}
+}
+
+// Account fills in v, whose Positions slice is reused; false if there is no such
+// account.
+func (w *Viewer) Account(id event.AccountID, v *event.AccountView) bool {
+	m := w.m
+	s := m.accounts.Find(id)
+	if s == account.None {
+		return false
+	}
+	a := m.accounts.At(s)
+	known, all := m.knownSums(a)
+	*v = event.AccountView{
+		Account: a.ID, Owner: a.Owner, Mode: a.Mode, Status: m.status(a, all),
+		Wallet: a.Wallet, PendingFee: a.Pending, Equity: amount(known.Equity(a.Wallet - a.Pending)),
+		MM: shownMargin(known.Maintenance), Positions: v.Positions[:0],
+	}
+	for i := a.First; i != account.None; {
+		p := m.accounts.Position(i)
+		if p.Qty != 0 {
+			v.Positions = append(v.Positions, w.position(a, p))
+		}
+		i = m.accounts.Next(p)
+	}
+	if all && len(v.Positions) > 0 {
+		w.prices(a, &known, v)
+	}
+	slices.SortStableFunc(v.Positions, func(x, y event.PositionView) int {
+		return compareNames(m.nameOf(x.Symbol), m.nameOf(y.Symbol))
+	})
+	return true
+}
+
+func (m *Machine) nameOf(id event.SymbolID) event.Name {
+	return m.contracts[m.symbolIDs.Find(uint64(id))].name
+}
+
+// knownSums adds up the positions that have a mark; all reports whether every one
+// has.
+func (m *Machine) knownSums(a *account.Account) (s margin.Sums, all bool) {
+	all = true
+	for i := a.First; i != account.None; {
+		p := m.accounts.Position(i)
+		i = m.accounts.Next(p)
+		if p.Qty == 0 {
+			continue
+		}
+		if l := m.legOf(p); l.Mark != 0 {
+			s.Add(&l)
+		} else {
+			all = false
+		}
+	}
+	return s, all
+}
+
+func (m *Machine) status(a *account.Account, known bool) event.Status {
+	switch {
+	case a.Has(account.OutOfSync):
+		return event.OutOfSync
+	case a.Has(account.Bankrupt):
+		return event.Bankrupt
+	case a.Has(account.Liquidating):
+		return event.Liquidating
+	case !known:
+		return event.Unassessed
+	}
+	return event.Healthy
+}
+
+func (w *Viewer) position(a *account.Account, p *account.Position) event.PositionView {
+	l := w.m.legOf(p)
+	entry, _ := fixedpoint.UnitPrice(p.Cost, p.Qty)
+	v := event.PositionView{
+		Symbol: p.Symbol, Side: p.Side, Qty: p.Qty, Cost: p.Cost, Entry: entry, Mark: l.Mark, Quantile: -1,
+	}
+	if l.Mark != 0 {
+		v.PnL = amount(l.PnL())
+		v.Quantile = w.quantile(p.Contract, a.ID, p.Side)
+	}
+	return v
+}
+
+// prices fills in liquidation and bankruptcy prices of an account whose contracts
+// all have a mark.
+func (w *Viewer) prices(a *account.Account, sums *margin.Sums, v *event.AccountView) {
+	m := w.m
+	for _, c := range m.closings(a, sums) {
+		size := max(c.leg.Qty, -c.leg.Qty)
+		quote, ok := c.quote.Int64()
+		if ok && quote != 0 && quote > 0 == (c.leg.Qty > 0) {
+			p := m.accounts.Position(c.at)
+			at := slices.IndexFunc(v.Positions, func(x event.PositionView) bool {
+				return x.Symbol == p.Symbol && x.Side == p.Side
+			})
+			v.Positions[at].BankruptcyPrice, _ = fixedpoint.UnitPrice(fixedpoint.Amount(quote), size)
+		}
+	}
+	wallet := a.Wallet - a.Pending
+	if !sums.Healthy(wallet) {
+		return
+	}
+	for i := 0; i < len(v.Positions); {
+		n := i + 1
+		for n < len(v.Positions) && v.Positions[n].Symbol == v.Positions[i].Symbol {
+			n++
+		}
+		below, above := m.liquidationPrices(a, wallet, *sums, v.Positions[i].Symbol)
+		for ; i < n; i++ {
+			v.Positions[i].LiquidationBelow, v.Positions[i].LiquidationAbove = below, above
+		}
+	}
+}
+
+func (m *Machine) liquidationPrices(a *account.Account, wallet fixedpoint.Amount, all margin.Sums, symbol event.SymbolID) (below, above fixedpoint.Price) {
+	var legs [2]margin.Leg
+	n := 0
+	var own margin.Sums
+	for i := a.First; i != account.None; {
+		p := m.accounts.Position(i)
+		if p.Symbol == symbol && p.Qty != 0 {
+			legs[n] = m.legOf(p)
+			own.Add(&legs[n])
+			n++
+		}
+		i = m.accounts.Next(p)
+	}
+	all.PnL, all.Maintenance = all.PnL.Sub(own.PnL), all.Maintenance.Sub(own.Maintenance)
+	return margin.LiquidationPrices(legs[:n], wallet, all)
+}
+
+// quantile is 4 for those who are deleveraged first, 0 for the last, -1 for those
+// who are no candidates.
+func (w *Viewer) quantile(contract int32, id event.AccountID, side event.PositionSide) int8 {
+	if !w.done[contract] {
+		w.done[contract] = true
+		w.rankContract(contract)
+	}
+	if q, ok := w.ranks[key{contract, id, side}]; ok {
+		return q
+	}
+	return -1
+}
+
+func (w *Viewer) rankContract(contract int32) {
+	m := w.m
+	c := &m.contracts[contract]
+	for side := range c.rankings {
+		var members []adl.Member
+		for i := m.accounts.FirstHolder(contract); i != account.None; {
+			p := m.accounts.Position(i)
+			if p.Qty != 0 && (p.Qty > 0) == (side == longs) {
+				if _, ok := m.eligible(p.Account); ok {
+					members = append(members, adl.Member{
+						Account: m.accounts.At(p.Account).ID, Side: p.Side, Inputs: m.inputs(p.Account, i),
+					})
+				}
+			}
+			i = m.accounts.NextHolder(p)
+		}
+		slices.SortFunc(members, func(a, b adl.Member) int { return adl.Compare(c.score, &a, &b) })
+		for i, x := range members {
+			w.ranks[key{contract, x.Account, x.Side}] = int8(4 - 5*i/len(members))
+		}
+	}
+}
+
+// Fund fills in v, whose Inventory slice is reused; false if there is no such fund.
+func (m *Machine) Fund(id event.FundID, v *event.FundView) bool {
+	i := m.fundIDs.Find(uint64(id))
+	if i < 0 {
+		return false
+	}
+	inventory := v.Inventory[:0]
+	*v = m.fundTotals(i)
+	for _, j := range m.byID {
+		if c := &m.contracts[j]; c.fund == i && c.inventory.Qty != 0 {
+			inventory = append(inventory, event.InventoryView{Symbol: c.id, Qty: c.inventory.Qty, Cost: c.inventory.Cost})
+		}
+	}
+	slices.SortFunc(inventory, func(x, y event.InventoryView) int {
+		return compareNames(m.nameOf(x.Symbol), m.nameOf(y.Symbol))
+	})
+	v.Inventory = inventory
+	return true
+}
