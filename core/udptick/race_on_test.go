@@ -1,0 +1,5 @@
+//go:build race
+
+package udptick
+
+const raceEnabled = true
