@@ -141,7 +141,7 @@ func settled(e *Engine) error {
 // refusals leave the state as it was, and every kind of effect comes up.
 func TestStreams(t *testing.T) {
 	seen := map[string]int{}
-	for seed := range uint64(60) {
+	for seed := range uint64(30) {
 		s, e := newStream(seed), New()
 		var history []string
 		apply := func(line string) {

@@ -144,6 +144,79 @@ func TestWorked(t *testing.T) {
 {"fx":"receipt","policy":"min_max","cutoff":"0.002","price":"101"}
 {"no":{"fx":"takeover"}}`,
 		},
+		{
+			"profit goes before score, and a record holds until the next tick", `
+{"e":"fund","fund":"F","adl_only":true}
+{"e":"account_state","account":2,"wallet":"900","positions":[{"symbol":"X","qty":"-3","entry":"101"}]}
+{"e":"account_state","account":3,"wallet":"900","positions":[{"symbol":"X","qty":"-9","entry":"101"}]}
+{"e":"account_state","account":4,"wallet":"300","positions":[{"symbol":"X","qty":"-20","entry":"99"},{"symbol":"Y","qty":"1","entry":"10"}]}
+{"e":"account_state","account":1,"wallet":"-1","positions":[{"symbol":"X","qty":"2","entry":"100"}]}
+{"e":"account_state","account":5,"wallet":"900","positions":[{"symbol":"X","qty":"-5","entry":"150"}]}
+{"e":"account_state","account":1,"wallet":"-1","positions":[{"symbol":"X","qty":"25","entry":"100"}]}
+`, `{"fx":"cancel_orders","seq":11,"account":3,"symbol":"X"}
+{"fx":"deleverage","seq":11,"counterparty":3,"qty":"2","rank":1,"score":"0.0009901","unrealized_pnl":"9"}
+{"fx":"receipt","seq":11,"needed":"2","taken":"2","ranked_at":11,"candidates":3}
+{"fx":"deleverage","seq":13,"counterparty":3,"qty":"7","rank":1,"cost":"-909"}
+{"fx":"deleverage","seq":13,"counterparty":2,"qty":"3","rank":2}
+{"fx":"deleverage","seq":13,"counterparty":4,"qty":"15","rank":3}
+{"fx":"receipt","seq":13,"ranked_at":11,"candidates":3}`,
+		}, {
+			"an exhausted record is followed by one new ranking", `
+{"e":"fund","fund":"F","adl_only":true}
+{"e":"account_state","account":2,"wallet":"900","positions":[{"symbol":"X","qty":"-3","entry":"101"}]}
+{"e":"account_state","account":1,"wallet":"-1","positions":[{"symbol":"X","qty":"2","entry":"100"}]}
+{"e":"account_state","account":5,"wallet":"900","positions":[{"symbol":"X","qty":"-5","entry":"150"}]}
+{"e":"account_state","account":1,"wallet":"-1","positions":[{"symbol":"X","qty":"7","entry":"100"}]}
+`, `{"fx":"receipt","seq":9,"ranked_at":9}
+{"fx":"deleverage","seq":11,"counterparty":2,"qty":"1","rank":1}
+{"fx":"deleverage","seq":11,"counterparty":5,"qty":"5","rank":2}
+{"fx":"receipt","seq":11,"needed":"7","taken":"6","ranked_at":11,"candidates":2}
+{"fx":"takeover","seq":11,"qty":"1"}
+{"fx":"alarm","seq":11,"code":"cap_exceeded"}`,
+		}, {
+			"pro rata by profit, lots by largest remainder, caps in force", `
+{"e":"symbol","symbol":"X","adl":{"policy":"pro_rata","max_counterparties":3}}
+{"e":"fund","fund":"F","adl_only":true}
+{"e":"account_state","account":2,"wallet":"900","positions":[{"symbol":"X","qty":"-2","entry":"200"}]}
+{"e":"account_state","account":3,"wallet":"900","positions":[{"symbol":"X","qty":"-10","entry":"110"}]}
+{"e":"account_state","account":4,"wallet":"900","positions":[{"symbol":"X","qty":"-10","entry":"110"}]}
+{"e":"account_state","account":5,"wallet":"900","positions":[{"symbol":"X","qty":"-10","entry":"101"}]}
+{"e":"account_state","account":1,"wallet":"0","positions":[{"symbol":"X","qty":"7","entry":"100"}]}
+{"e":"order_done","order":1}
+`, `{"fx":"deleverage","counterparty":2,"qty":"2","score":null,"realized":"200"}
+{"fx":"deleverage","counterparty":3,"qty":"3"}
+{"fx":"deleverage","counterparty":4,"qty":"2"}
+{"fx":"receipt","policy":"pro_rata","candidates":3,"cutoff":null,"taken":"7"}
+{"no":{"counterparty":5}}`,
+		}, {
+			"nobody gives more than keeps him healthy", `
+{"e":"fund","fund":"F","adl_only":true}
+{"e":"account_state","account":2,"wallet":"104.5","positions":[{"symbol":"X","qty":"-10","entry":"100"}]}
+{"e":"account_state","account":1,"wallet":"-10","positions":[{"symbol":"X","qty":"10","entry":"100"}]}
+`, `{"fx":"deleverage","counterparty":2,"qty":"4","price":"101","realized":"-4"}
+{"fx":"receipt","needed":"10","taken":"4"}
+{"fx":"takeover","qty":"6","price":"101"}
+{"fx":"alarm","code":"cap_exceeded"}`,
+		}, {
+			"a slice is no larger than its share of the depth", `
+{"e":"symbol","symbol":"X","max_age":"60s"}
+{"e":"fund_fill","fund":"F","symbol":"X","qty":"-100","price":"100"}
+{"e":"depth","symbol":"X","bid_qty":"1000","ask_qty":"0","t":1760131043000000000}
+{"e":"time","t":1760131044000000000}
+{"e":"depth","symbol":"X","bid_qty":"1000","ask_qty":"41"}
+`, `{"no":{"seq":10,"fx":"offload"}}
+{"fx":"offload","seq":11,"qty":"3","limit":"101"}`,
+		}, {
+			"a source may repeat itself", `
+{"e":"transfer","account":1,"amount":"5","src":"a","sseq":4}
+{"e":"transfer","account":1,"amount":"5","src":"a","sseq":4}
+{"e":"transfer","account":1,"amount":"5","src":"b","sseq":4}
+{"e":"transfer","account":1,"amount":"-5","src":"b","sseq":5}
+{"e":"transfer","account":1,"amount":"5","src":"b","sseq":5}
+`, `{"fx":"rejected","seq":8,"code":"duplicate"}
+{"fx":"rejected","seq":10,"code":"sign"}
+{"state":"account","wallet":"15"}`,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			expect(t, []byte(c.want), run(t, New(), []byte(world+strings.TrimSpace(c.events))))
