@@ -37,7 +37,7 @@ func (s *stream) setup() []string {
 			`"tiers":[{"floor":"0","cap":"500","mmr":"0.01","cum":"0"},{"floor":"500","cap":"2000","mmr":"0.05","cum":"20","max_leverage":10},{"floor":"2000","mmr":"0.1","cum":"120"}],`+
 			`"adl":{"policy":"%s","score":"%s","max_counterparties":%d},"offload":{"interval":"3s","full_size":"1"}}`,
 			name, pick(s, "F", "F", "G"), pick(s, "0.1", "0.03", "1"), pick(s, "0", "0.01", "0.2"), pick(s, "partial", "partial", "full"), 1+s.IntN(3),
-			s.IntN(4) == 0, pick(s, "split", "whole"), pick(s, "1", "0.3"), pick(s, "0.05", "0", "0.0002"), pick(s, "0", "0.15"),
+			s.IntN(4) == 0, pick(s, "split", "whole"), pick(s, "1", "0.3"), pick(s, "0.05", "0", "0.002"), pick(s, "0", "0.15"),
 			pick(s, "queue", "queue", "pro_rata", "drain", "min_max"), pick(s, "binance", "bitmex", "hyperliquid"), pick(s, 10000, 2)))
 		lines = append(lines, fmt.Sprintf(`{"e":"tick","symbol":"%s","mark":"%s","t":%d}`, name, cents(s.marks[name]), s.t))
 	}
@@ -92,7 +92,7 @@ func (s *stream) next() string {
 			fmt.Sprintf(`{"e":"fund_transfer","fund":"F","amount":"%d"%s`, s.IntN(2000)-700, at),
 			fmt.Sprintf(`{"e":"mode","mode":"loading"%s`, at), fmt.Sprintf(`{"e":"mode","mode":"live"%s`, at), fmt.Sprintf(`{"e":"mode","mode":"live"%s`, at),
 			fmt.Sprintf(`{"e":"fund","fund":"G","adl_only":%t%s`, s.IntN(2) == 0, at),
-			fmt.Sprintf(`{"e":"account_state","account":%d,"wallet":"%d","positions":[{"symbol":"%s","qty":"%d","entry":"%s"}]%s`, account, s.IntN(90), name, 1+s.IntN(5), cents(s.marks[name]), at))
+			fmt.Sprintf(`{"e":"account_state","account":%d,"wallet":"%d","positions":[{"symbol":"%s","qty":"%d","entry":"%s"}]%s`, account, s.IntN(pick(s, 90, 4)), name, 1+s.IntN(5), cents(s.marks[name]), at))
 	}
 }
 
