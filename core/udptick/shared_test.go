@@ -11,6 +11,7 @@ import (
 	"github.com/backstop-fund/backstop/core/event"
 	"github.com/backstop-fund/backstop/fixedpoint"
 	"go.uber.org/goleak"
+	"pgregory.net/rapid"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -50,7 +51,7 @@ func mustSession(s string) Session {
 	return session
 }
 
-func newFeed(t testing.TB, config Config, sink Sink) *Feed {
+func newFeed(t rapid.TB, config Config, sink Sink) *Feed {
 	t.Helper()
 	f, err := NewFeed(config, sink)
 	if err != nil {
@@ -60,7 +61,7 @@ func newFeed(t testing.TB, config Config, sink Sink) *Feed {
 }
 
 // checkSums recounts what the doc of Counter says of the counters together.
-func checkSums(t testing.TB, s Stats) {
+func checkSums(t rapid.TB, s Stats) {
 	t.Helper()
 	if sum := s[RefusedSource] + s[Malformed] + s[WrongSession] + s[Heartbeats] + s[SessionEnds] + s[Packets]; s[Datagrams] != sum {
 		t.Fatalf("%d datagrams, but %d by kind: %v", s[Datagrams], sum, s)
