@@ -36,8 +36,8 @@ func (s *stream) setup() []string {
 			`"try_market":%t,"takeover":"%s","cap_share":"%s","max_deviation":"%s","max_jump":"%s",`+
 			`"tiers":[{"floor":"0","cap":"500","mmr":"0.01","cum":"0"},{"floor":"500","cap":"2000","mmr":"0.05","cum":"20","max_leverage":10},{"floor":"2000","mmr":"0.1","cum":"120"}],`+
 			`"adl":{"policy":"%s","score":"%s","max_counterparties":%d},"offload":{"interval":"3s","full_size":"1"}}`,
-			name, pick(s, "F", "F", "G"), pick(s, "0.1", "0.03", "1"), pick(s, "0", "0.01", "0.2"), pick(s, "partial", "partial", "full"), 1+s.IntN(3),
-			s.IntN(4) == 0, pick(s, "split", "whole"), pick(s, "1", "0.3"), pick(s, "0.05", "0", "0.002"), pick(s, "0", "0.15"),
+			name, pick(s, "F", "F", "G"), pick(s, "0.1", "0.03", "1"), pick(s, "0", "0.01", "0.2"), pick(s, "partial", "partial", "full"), pick(s, 1, 1, 2, 3),
+			s.IntN(4) == 0, pick(s, "split", "whole"), pick(s, "1", "0.3"), pick(s, "0.05", "0", "0.002", "0.002"), pick(s, "0", "0.15"),
 			pick(s, "queue", "queue", "pro_rata", "drain", "min_max"), pick(s, "binance", "bitmex", "hyperliquid"), pick(s, 10000, 2)))
 		lines = append(lines, fmt.Sprintf(`{"e":"tick","symbol":"%s","mark":"%s","t":%d}`, name, cents(s.marks[name]), s.t))
 	}
@@ -46,9 +46,16 @@ func (s *stream) setup() []string {
 
 func cents(v int) string { return fmt.Sprintf("%d.%02d", v/100, v%100) }
 
-func (s *stream) side() (buyer, seller string) {
-	sides := []string{"both", "both", "both", "long", "short"}
-	return pick(s, sides...), pick(s, sides...)
+// side is a position side for a buyer or seller: accounts from 7 hedge, and now
+// and then somebody mixes the two.
+func (s *stream) side(account int, opens string) string {
+	switch {
+	case s.IntN(60) == 0:
+		return pick(s, "both", "long", "short")
+	case account >= 7:
+		return opens
+	}
+	return "both"
 }
 
 func (s *stream) next() string {
@@ -64,10 +71,10 @@ func (s *stream) next() string {
 	case 2:
 		return fmt.Sprintf(`{"e":"transfer","account":%d,"amount":"-%d","reason":"%s"%s`, account, 1+s.IntN(60), pick(s, "withdrawal", "fee", "funding"), at)
 	case 3, 4, 5, 6, 7:
-		buyer, seller := s.side()
+		other := 1 + s.IntN(9)
 		price := s.marks[name] * (98 + s.IntN(5)) / 100
 		return fmt.Sprintf(`{"e":"trade","symbol":"%s","qty":"%d.%d","price":"%s","buyer":%d,"seller":%d,"buyer_side":"%s","seller_side":"%s","buyer_fee":"0.01"%s`,
-			name, s.IntN(9), 1+s.IntN(9), cents(price), account, 1+s.IntN(9), buyer, seller, at)
+			name, s.IntN(9), 1+s.IntN(9), cents(price), account, other, s.side(account, "long"), s.side(other, "short"), at)
 	case 8, 9, 10, 11, 12:
 		s.marks[name] = max(1, s.marks[name]*(90+s.IntN(21))/100)
 		flags := pick(s, "", "", "", "", `,"flags":"suspect"`)
@@ -76,7 +83,7 @@ func (s *stream) next() string {
 		if len(s.orders) == 0 {
 			return fmt.Sprintf(`{"e":"time"%s`, at)
 		}
-		order := s.orders[len(s.orders)-1-min(len(s.orders)-1, s.IntN(4))]
+		order := s.orders[len(s.orders)-1-min(len(s.orders)-1, s.IntN(3))]
 		if s.IntN(2) == 0 {
 			return fmt.Sprintf(`{"e":"order_fill","order":%d,"qty":"0.%d","price":"%s"%s`, order, 1+s.IntN(9), cents(s.marks["X"]), at)
 		}
@@ -92,7 +99,7 @@ func (s *stream) next() string {
 			fmt.Sprintf(`{"e":"fund_transfer","fund":"F","amount":"%d"%s`, s.IntN(2000)-700, at),
 			fmt.Sprintf(`{"e":"mode","mode":"loading"%s`, at), fmt.Sprintf(`{"e":"mode","mode":"live"%s`, at), fmt.Sprintf(`{"e":"mode","mode":"live"%s`, at),
 			fmt.Sprintf(`{"e":"fund","fund":"G","adl_only":%t%s`, s.IntN(2) == 0, at),
-			fmt.Sprintf(`{"e":"account_state","account":%d,"wallet":"%d","positions":[{"symbol":"%s","qty":"%d","entry":"%s"}]%s`, account, s.IntN(pick(s, 90, 4)), name, 1+s.IntN(5), cents(s.marks[name]), at))
+			fmt.Sprintf(`{"e":"account_state","account":%d,"wallet":"%d","positions":[{"symbol":"%s","qty":"%d","entry":"%s"}]%s`, account, s.IntN(pick(s, 90, 90, 4)), name, 1+s.IntN(5), cents(s.marks[name]), at))
 	}
 }
 
@@ -186,7 +193,7 @@ func TestStreams(t *testing.T) {
 		"cover", "deleverage", "fee", "fund", "ledger adjustment", "ledger cover", "ledger deposit", "ledger liquidation_fee",
 		"ledger offload_fill", "ledger surplus", "ledger takeover", "ledger withdrawal", "liquidate", "netted", "offload",
 		"receipt drain", "receipt min_max", "receipt pro_rata", "receipt queue", "recovered", "surplus", "takeover",
-		"rejected cash", "rejected margin", "rejected overfill", "rejected zero",
+		"rejected margin", "rejected overfill", "rejected zero",
 	} {
 		if seen[want] == 0 {
 			t.Errorf("no %s in all the streams", want)
