@@ -135,11 +135,8 @@ func (e *Engine) showFunds(before map[string]string) {
 
 func (f *fund) shown() []any {
 	return []any{"fund", f.name, "cash", f.cash, "equity", show8(f.equity16()), "net_notional", show8(f.net16()),
-		"cap_notional", show8(floorlessCap(f)), "mode", f.modeName()}
+		"cap_notional", show24(mul(f.cap, f.base16())), "mode", f.modeName()}
 }
-
-// floorlessCap is cap x base with 16 decimals, half-even from 24.
-func floorlessCap(f *fund) num { return halfEven(mul(f.cap, f.base16()), e8) }
 
 func fundEvent(e *Engine, f *fields) func() string {
 	name, id := f.text("fund"), f.id("id", 0)
