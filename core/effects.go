@@ -1,0 +1,233 @@
+package core
+
+import (
+	"fmt"
+
+	"github.com/backstop-fund/backstop/core/event"
+	"github.com/backstop-fund/backstop/ring"
+)
+
+// errAckEvent refuses an ack sent as an event.
+var errAckEvent = fmt.Errorf("%w: sent as an event: call Effects.Ack, which also gives the room back", ErrAck)
+
+// Effects is the reading end of an engine. It belongs to one goroutine at a
+// time. Effects come in the order in which they were decided, each once; after
+// a restart those that were not acknowledged come again under their old ids.
+type Effects struct {
+	engine *Engine
+	// reader's released sequence is what was delivered, keeper's what was
+	// acknowledged. keeper comes after reader and is what the core waits for.
+	reader, keeper *ring.Processor[event.Effect]
+	acks           *ring.Producer[event.Record]
+	auto           bool
+
+	known   position // the last effect delivered or skipped
+	acked   position // the last effect acknowledged
+	pending bool     // acked is not in the input ring yet
+	overrun int      // effects delivered of those that found no room in the ring
+	// restored is the sequence Open restored: effects up to it that are not in
+	// the ring were published by an earlier engine.
+	restored uint64
+}
+
+// position is an effect's id: effects are ordered by it.
+type position struct {
+	seq   uint64
+	index uint32
+}
+
+func positionOf(x *event.Effect) position { return position{x.Seq, x.Index} }
+
+func (p position) after(q position) bool {
+	return p.seq > q.seq || p.seq == q.seq && p.index > q.index
+}
+
+// Effects returns the engine's reading end; it is the same one at every call.
+func (e *Engine) Effects() *Effects { return &e.effects }
+
+// Next copies what can be read into dst, waiting until there is at least one
+// effect, and returns how many those are. When the engine has ended and all is
+// read the error is ErrClosed, or the *Fault that ended it.
+func (x *Effects) Next(dst []event.Effect) (int, error) {
+	x.sendAck()
+	lo, hi, err := x.reader.Next()
+	if err != nil {
+		<-x.engine.done
+		return x.rest(dst)
+	}
+	return x.deliver(dst, lo, hi), nil
+}
+
+// Poll is Next without waiting: 0 effects and no error if there is nothing now.
+func (x *Effects) Poll(dst []event.Effect) (int, error) {
+	x.sendAck()
+	lo, hi, err := x.reader.TryNext()
+	if err == nil {
+		return x.deliver(dst, lo, hi), nil
+	}
+	select {
+	case <-x.engine.done:
+		return x.rest(dst)
+	default:
+		return 0, nil
+	}
+}
+
+// deliver copies effects out of the ring.
+func (x *Effects) deliver(dst []event.Effect, lo, hi ring.Sequence) int {
+	n := min(len(dst), int(hi-lo))
+	if n == 0 {
+		return 0
+	}
+	for i := range n {
+		dst[i] = *x.reader.At(lo + ring.Sequence(i))
+	}
+	x.reader.Release(lo + ring.Sequence(n))
+	x.known = positionOf(&dst[n-1])
+	if x.auto {
+		x.free(x.known)
+	}
+	return n
+}
+
+// rest delivers what is left after the core has ended: what it published just as
+// the ring was stopped, then what found no room.
+func (x *Effects) rest(dst []event.Effect) (int, error) {
+	if lo, hi, _ := x.reader.TryNext(); lo < hi {
+		return x.deliver(dst, lo, hi), nil
+	}
+	left := x.engine.loop.out.overrun[x.overrun:]
+	if len(left) == 0 {
+		return 0, x.engine.ended()
+	}
+	n := copy(dst, left)
+	x.overrun += n
+	return n, nil
+}
+
+// Ack says that the consumer has every effect up to and with (seq, index), and
+// never needs them again. Those it has not read yet are skipped: so it goes on
+// after a restart at what it has itself written down. Acknowledging again, or
+// less, does nothing.
+//
+// It never waits. The error is ErrAck for an effect that was not published, which
+// means that the consumer and the engine have different histories; after the
+// engine's end it is ErrClosed or the *Fault, and the effects will come again.
+func (x *Effects) Ack(seq uint64, index uint32) error {
+	select {
+	case <-x.engine.closing:
+		return x.engine.ended()
+	default:
+	}
+	to := position{seq, index}
+	if !to.after(x.acked) {
+		return nil
+	}
+	if to.after(x.known) && !x.skip(to) {
+		return fmt.Errorf("%w: of effect (%d, %d): the last one published is (%d, %d)", ErrAck, seq, index, x.known.seq, x.known.index)
+	}
+	x.free(to)
+	x.acked, x.pending = to, !x.auto
+	x.sendAck()
+	return nil
+}
+
+// skip passes over unread effects up to and with to, and reports whether to, or
+// an effect after it, was published.
+func (x *Effects) skip(to position) bool {
+	for {
+		lo, hi, _ := x.reader.TryNext()
+		if lo == hi {
+			return !to.after(x.known) || to.seq <= x.restored
+		}
+		s := lo
+		for s < hi && !positionOf(x.reader.At(s)).after(to) {
+			x.known = positionOf(x.reader.At(s))
+			s++
+		}
+		x.reader.Release(s)
+		if s < hi {
+			return true
+		}
+	}
+}
+
+// free gives the slots of delivered effects up to and with to back to the core.
+func (x *Effects) free(to position) {
+	for {
+		lo, hi, _ := x.keeper.TryNext()
+		s := lo
+		for s < hi && !positionOf(x.keeper.At(s)).after(to) {
+			s++
+		}
+		if s == lo {
+			return
+		}
+		x.keeper.Release(s)
+	}
+}
+
+// sendAck tells the machine, if there is something to tell and room for it. It
+// must not wait: the core may be waiting for this goroutine.
+func (x *Effects) sendAck() {
+	if !x.pending {
+		return
+	}
+	lo, err := x.acks.TryClaim(1)
+	if err == ring.ErrFull {
+		return
+	}
+	// Of a closed ring nobody needs to know: the snapshot carries what is left.
+	x.pending = false
+	if err == nil {
+		*x.acks.At(lo) = event.Ack(x.acked.seq, x.acked.index)
+		x.acks.Publish(lo, 1)
+	}
+}
+
+// outbox is the core's side of the effects ring.
+type outbox struct {
+	ring *ring.Producer[event.Effect]
+	size int
+	// next is one past the last effect published.
+	next ring.Sequence
+	// overrun are the effects that came after the ring was stopped. Read by the
+	// consumer once the core has ended.
+	overrun []event.Effect
+}
+
+// Effects publishes a batch and waits while the ring is full. Once the engine is
+// closing it waits no more.
+func (o *outbox) Effects(batch []event.Effect) {
+	for len(batch) > 0 {
+		n := min(len(batch), o.size)
+		lo, err := o.ring.TryClaim(n)
+		if err == ring.ErrFull {
+			// One at a time: a consumer may lag by all but one slot for ever.
+			n = 1
+			lo, err = o.ring.Claim(n)
+		}
+		if err != nil {
+			o.overrun = append(o.overrun, batch...)
+			return
+		}
+		for i := range n {
+			*o.ring.At(lo + ring.Sequence(i)) = batch[i]
+		}
+		o.ring.Publish(lo, n)
+		o.next = lo + ring.Sequence(n)
+		batch = batch[n:]
+	}
+}
+
+// since yields all effects from a ring sequence on, which must not have been
+// acknowledged when the core last claimed. Only the core writes these slots, so
+// it may look at what it published in them.
+func (o *outbox) since(from ring.Sequence, yield func(*event.Effect)) {
+	for s := from; s < o.next; s++ {
+		yield(o.ring.At(s))
+	}
+	for i := range o.overrun {
+		yield(&o.overrun[i])
+	}
+}
