@@ -1,0 +1,96 @@
+package udptick
+
+import (
+	"net"
+	"testing"
+	"time"
+
+	"github.com/backstop-fund/backstop/core/event"
+)
+
+// discard is a sink with room for ever.
+type discard struct{ taken int }
+
+func (d *discard) Offer(event.Record) bool { d.taken++; return true }
+
+// refuse is a sink that is always full.
+type refuse struct{}
+
+func (refuse) Offer(event.Record) bool { return false }
+
+// No datagram costs an allocation, good or bad, whether the sink has room or not.
+func TestReceiveDoesNotAllocate(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	names := map[string]event.SymbolID{"BTCUSDT": 1}
+	halted := at(0)
+	halted.Flags = Halted
+	badPrice := []byte(`{"e":"markPriceUpdate","E":1,"s":"BTCUSDT","p":"1.000000001"}`)
+	for _, c := range []struct {
+		name    string
+		framing Framing
+		in      []byte
+	}{
+		{"ticks", Mold64, packet(1, at(0), halted, at(0))},
+		{"heartbeat", Mold64, AppendHeartbeat(nil, session, 1)},
+		{"garbage", Mold64, []byte("garbage, but longer than a header")},
+		{"bad value", Mold64, packet(1, Tick{Instrument: 1})},
+		{"update", MarkPriceUpdates, []byte(documented)},
+		{"another symbol", MarkPriceUpdates, []byte(`{"e":"markPriceUpdate","E":1,"s":"X","p":"1"}`)},
+		{"bad price", MarkPriceUpdates, badPrice},
+		{"not JSON", MarkPriceUpdates, []byte(documented[1:])},
+	} {
+		for _, sink := range []Sink{&discard{}, refuse{}} {
+			feed := newFeed(t, Config{Framing: c.framing, Names: names}, sink)
+			from, seq, now := local, uint64(0), int64(noon)
+			allocs := testing.AllocsPerRun(100, func() {
+				if c.framing == Mold64 {
+					seq, now = seq+8, now+1
+					renew(c.in, seq, now)
+				}
+				feed.Receive(from, c.in, now)
+			})
+			if allocs != 0 {
+				t.Errorf("%s into %T: %v allocations", c.name, sink, allocs)
+			}
+			checkSums(t, feed.Stats())
+		}
+	}
+}
+
+// Nor does the way through the socket.
+func TestAdapterDoesNotAllocate(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	sink := &discard{}
+	a, err := Listen(Config{Listen: "127.0.0.1:0"}, sink)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	socket, err := net.Dial("udp", a.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	now := time.Now().UnixNano()
+	datagram, seq := packet(1, at(0)), uint64(1)
+	allocs := testing.AllocsPerRun(100, func() {
+		seq, now = seq+1, now+1
+		renew(datagram, seq, now)
+		if _, err := socket.Write(datagram); err != nil {
+			t.Fatal(err)
+		}
+		// One turn of Run.
+		n, from, err := a.conn.ReadFromUDPAddrPort(a.buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.feed.Receive(from.Addr(), a.buf[:n], a.stamp())
+	})
+	if allocs != 0 || sink.taken != 101 {
+		t.Errorf("%v allocations, %d ticks of 101", allocs, sink.taken)
+	}
+}
