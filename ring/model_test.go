@@ -127,6 +127,15 @@ func newWalk(t *rapid.T) *walk {
 		}
 		w.procs = append(w.procs, p)
 	}
+	finals := 0
+	for _, reader := range w.twin.reader {
+		if reader.final {
+			finals++
+		}
+	}
+	if len(r.gates) != finals {
+		t.Fatalf("%d processors gate the producers, want the %d final ones", len(r.gates), finals)
+	}
 	producers := 1
 	if c.Producers == MultiProducer {
 		producers = 3

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 var waits = []WaitStrategy{Park, Yield, Spin}
@@ -95,6 +96,24 @@ func TestCloseWaitsForOpenClaims(t *testing.T) {
 			t.Errorf("%v: drained: %v, want ErrClosed", mode, err)
 		}
 	}
+}
+
+// TestClaimDuringClose: between the two steps of a close, the end of the claims
+// and the notice of it, a claim that has not seen the notice is too late anyhow.
+func TestClaimDuringClose(t *testing.T) {
+	r := mustNew[int64](t, Config{Size: 4, Producers: MultiProducer})
+	mustProcessor(t, r, nil)
+	p := r.Producer()
+	publishOne(t, p, 1)
+	r.claimed.at.Add(int64(closedAt))
+	within(t, func() {
+		if _, err := p.Claim(1); err != ErrClosed {
+			t.Errorf("claim: %v", err)
+		}
+		if _, err := p.TryClaim(1); err != ErrClosed {
+			t.Errorf("TryClaim: %v", err)
+		}
+	})
 }
 
 // TestWaitingClaimSurvivesClose: a producer already waiting for room has its
@@ -265,6 +284,12 @@ func TestStopFreesWaitingProducers(t *testing.T) {
 			within(t, func() {
 				var waiting sync.WaitGroup
 				waiting.Go(func() { _, err = p.Claim(2) })
+				if wait == Park {
+					for r.writers.sleepers.Load() == 0 {
+						runtime.Gosched()
+					}
+				}
+				time.Sleep(time.Millisecond) // asleep by now, or in its loop
 				c.Stop()
 				waiting.Wait()
 			})

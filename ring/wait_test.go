@@ -1,6 +1,7 @@
 package ring
 
 import (
+	"fmt"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -95,12 +96,112 @@ func TestParkLosesNoWakeup(t *testing.T) {
 	}
 }
 
+// TestStoreIsOrderedBeforeTheLookForSleepers plays the moment in which one side
+// goes to sleep while the other makes it happen, without the sleep: if the last
+// look was in vain, there must have been a wake-up. With a plain MOV in place of
+// Park's atomic store of the cursor, 6 to 9 rounds of 500,000 failed on two CPUs.
+func TestStoreIsOrderedBeforeTheLookForSleepers(t *testing.T) {
+	if runtime.GOMAXPROCS(0) < 2 {
+		t.Skip("two threads at once need two CPUs")
+	}
+	for _, mode := range []Mode{SingleProducer, MultiProducer} {
+		c := Config{Size: 1, Producers: mode, Wait: Park}
+		t.Run(fmt.Sprintf("%v/publish", mode), func(t *testing.T) {
+			r := mustNew[int64](t, c)
+			reader, p := mustProcessor(t, r, nil), r.Producer()
+			next, hi := Sequence(0), Sequence(0)
+			raceToSleep(t, &r.readers,
+				func() bool { _, hi, _ = reader.TryNext(); return hi > next },
+				func() { next = hi; reader.Release(hi) },
+				func() { p.Publish(must(p.Claim(1)), 1) })
+		})
+		t.Run(fmt.Sprintf("%v/release", mode), func(t *testing.T) {
+			r := mustNew[int64](t, c)
+			reader, p := mustProcessor(t, r, nil), r.Producer()
+			p.Publish(must(p.Claim(1)), 1)
+			lo := Sequence(0)
+			raceToSleep(t, &r.writers,
+				func() (ok bool) { s, err := p.TryClaim(1); lo = s; return err == nil },
+				func() { p.Publish(lo, 1) },
+				func() { _, hi, _ := reader.TryNext(); reader.Release(hi) })
+		})
+	}
+}
+
+func must(s Sequence, err error) Sequence {
+	if err != nil {
+		panic(err)
+	}
+	return s
+}
+
+// raceToSleep has one goroutine enter the lot and look, while another makes what
+// is looked for happen; then done readies the next round.
+func raceToSleep(t *testing.T, l *lot, look func() bool, done, happen func()) {
+	rounds := int64(500_000)
+	if raceEnabled || testing.Short() {
+		rounds = 10_000
+	}
+	var ready, happened cell
+	lost := 0
+	within(t, func() {
+		var sleeper sync.WaitGroup
+		sleeper.Go(func() {
+			for i := range rounds {
+				ready.at.Store(i + 1)
+				delay(i % 61)
+				ticket := l.enter()
+				seen := look()
+				spinUntil(&happened, i+1)
+				l.mu.Lock()
+				if !seen && l.wakes == ticket {
+					lost++
+				}
+				l.mu.Unlock()
+				l.leave()
+				if !seen && !look() {
+					t.Errorf("round %d: nothing to see", i)
+				}
+				done()
+			}
+		})
+		for i := range rounds {
+			spinUntil(&ready, i+1)
+			l.sleepers.Load() // brings the line near, so that the look is quick
+			delay(i % 67)
+			happen()
+			happened.at.Store(i + 1)
+		}
+		sleeper.Wait()
+	})
+	if lost > 0 {
+		t.Errorf("%d of %d sleepers would not have been woken", lost, rounds)
+	}
+}
+
+// dawdle takes about as long as n looks, and sometimes lets others run.
 func dawdle(n int) {
 	for range n {
 		pause()
 	}
 	if n%7 == 0 {
 		runtime.Gosched()
+	}
+}
+
+// delay takes about n times a nanosecond.
+func delay(n int64) {
+	for i := int64(0); i < n; i++ {
+		runtime.KeepAlive(i)
+	}
+}
+
+// spinUntil waits for another goroutine at close quarters.
+func spinUntil(c *cell, v int64) {
+	for looked := 0; c.at.Load() < v; looked++ {
+		if looked > 10_000 {
+			runtime.Gosched()
+		}
 	}
 }
 
