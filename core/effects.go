@@ -73,19 +73,23 @@ func (x *Effects) Poll(dst []event.Effect) (int, error) {
 	}
 }
 
-// deliver copies effects out of the ring.
+// deliver copies effects out of the ring: the range at hand, and what has been
+// published since the reader last looked.
 func (x *Effects) deliver(dst []event.Effect, lo, hi ring.Sequence) int {
-	n := min(len(dst), int(hi-lo))
-	if n == 0 {
-		return 0
+	n := 0
+	for lo < hi && n < len(dst) {
+		for ; lo < hi && n < len(dst); lo++ {
+			dst[n] = *x.reader.At(lo)
+			n++
+		}
+		x.reader.Release(lo)
+		lo, hi, _ = x.reader.TryNext()
 	}
-	for i := range n {
-		dst[i] = *x.reader.At(lo + ring.Sequence(i))
-	}
-	x.reader.Release(lo + ring.Sequence(n))
-	x.known = positionOf(&dst[n-1])
-	if x.auto {
-		x.free(x.known)
+	if n > 0 {
+		x.known = positionOf(&dst[n-1])
+		if x.auto {
+			x.free(x.known)
+		}
 	}
 	return n
 }

@@ -1,0 +1,376 @@
+package core_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/backstop-fund/backstop/core"
+	"github.com/backstop-fund/backstop/core/event"
+	"github.com/backstop-fund/backstop/core/machine"
+	"github.com/backstop-fund/backstop/snapshot"
+)
+
+// history is what one goroutine did with engines over the same folder: the dumb
+// twin of what they must remember.
+type history struct {
+	t      *testing.T
+	r      *rand.Rand
+	config core.Config
+	engine *core.Engine
+	feed   *core.Producer
+
+	events  []event.Event // to be sent in the end
+	sent    int
+	applied []event.Event // sent, and the acks among them
+	acked   int           // effects, counted from the beginning
+	read    int
+	// The state of the newest snapshot.
+	snapAcked, snapApplied, snapSent int
+}
+
+// effects are all effects so far by a machine alone.
+func (h *history) effects() []event.Effect {
+	_, all := alone(h.t, h.applied)
+	return all
+}
+
+func (h *history) open() {
+	h.engine = open(h.t, h.config)
+	h.feed = h.engine.Producer()
+	all := h.effects()
+	// Those after the ack come again, under their old ids; those before never.
+	if got, want := h.engine.Recovery().Effects, len(all)-h.acked; got != want {
+		h.t.Fatalf("%d effects to be delivered again, want %d", got, want)
+	}
+	h.read = h.acked
+	h.sameDigest()
+}
+
+func (h *history) sameDigest() {
+	m, _ := alone(h.t, h.applied)
+	if got := digestOf(h.t, h.engine); got != m.Digest() {
+		h.t.Fatalf("digest after %d events differs from a machine alone", len(h.applied))
+	}
+}
+
+func (h *history) send(n int) {
+	for _, e := range h.events[h.sent:min(h.sent+n, len(h.events))] {
+		mustSend(h.t, h.feed, e)
+		h.applied = append(h.applied, e)
+		h.sent++
+	}
+}
+
+func (h *history) readSome(n int) {
+	h.settle()
+	buf := make([]event.Effect, n)
+	got, err := h.engine.Effects().Poll(buf)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	all := h.effects()
+	sameEffects(h.t, buf[:got], all[h.read:h.read+got])
+	if got < n && h.read+got != len(all) {
+		h.t.Fatalf("poll stopped at effect %d of %d", h.read+got, len(all))
+	}
+	h.read += got
+}
+
+// ack acknowledges up to the n-th effect from the beginning, read or not.
+func (h *history) ack(n int) {
+	h.settle()
+	all := h.effects()
+	if n = min(n, len(all)); n <= h.acked {
+		return
+	}
+	last := all[n-1]
+	if err := h.engine.Effects().Ack(last.Seq, last.Index); err != nil {
+		h.t.Fatal(err)
+	}
+	h.applied = append(h.applied, event.Event{event.Ack(last.Seq, last.Index)})
+	h.acked, h.read = n, max(h.read, n)
+}
+
+// settle waits until everything sent is applied and its effects are out.
+func (h *history) settle() {
+	if err := h.engine.View(context.Background(), func(*machine.Machine) {}); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func (h *history) snapshot() {
+	info, err := h.engine.Snapshot(context.Background())
+	if err != nil || info.Sequence != uint64(len(h.applied)) {
+		h.t.Fatalf("snapshot %+v, %v; want sequence %d", info, err, len(h.applied))
+	}
+	h.noteSnapshot()
+}
+
+func (h *history) noteSnapshot() {
+	h.snapAcked, h.snapApplied, h.snapSent = h.acked, len(h.applied), h.sent
+}
+
+// crash goes on with the folder as it is, without a clean stop.
+func (h *history) crash() {
+	h.settle()
+	copied := filepath.Join(h.t.TempDir(), "after")
+	if err := os.CopyFS(copied, os.DirFS(h.config.Dir)); err != nil {
+		h.t.Fatal(err)
+	}
+	mustClose(h.t, h.engine)
+	h.config.Dir = copied
+	h.acked, h.applied, h.sent = h.snapAcked, h.applied[:h.snapApplied], h.snapSent
+	h.open()
+}
+
+// However feeding, reading, acknowledging, snapshots, clean stops and crashes
+// follow one another, every effect comes at least once and always under its id,
+// and none comes again that was acknowledged before the snapshot.
+func TestRestart(t *testing.T) {
+	for seed := range uint64(12) {
+		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
+			h := &history{
+				t: t, r: rand.New(rand.NewPCG(seed, 3)), events: market(seed, 900),
+				config: core.Config{Dir: filepath.Join(t.TempDir(), "snapshots"), EffectsSize: 1 << 12},
+			}
+			h.open()
+			for h.sent < len(h.events) {
+				switch n := h.r.IntN(12); n {
+				case 0, 1, 2, 3, 4:
+					h.send(h.r.IntN(60))
+				case 5, 6, 7:
+					h.readSome(h.r.IntN(100))
+				case 8, 9:
+					h.ack(h.acked + h.r.IntN(50))
+				case 10:
+					h.snapshot()
+				default:
+					if h.snapApplied > 0 && h.r.IntN(2) == 0 {
+						h.crash()
+						continue
+					}
+					mustClose(t, h.engine)
+					h.noteSnapshot()
+					h.open()
+				}
+			}
+			h.readSome(len(h.effects()) - h.read)
+			h.ack(h.read)
+			h.sameDigest()
+			mustClose(t, h.engine)
+		})
+	}
+}
+
+// What nobody acknowledged may be more than the next engine's ring.
+func TestRestartWithSmallerRing(t *testing.T) {
+	c := core.Config{Dir: t.TempDir(), EffectsSize: 8}
+	e := open(t, c)
+	p := e.Producer()
+	for n := range 1_000 { // 8 in the ring, the rest finds no room
+		mustSend(t, p, refusal(n))
+	}
+	mustClose(t, e)
+	c.EffectsSize = 1
+	e = open(t, c)
+	if got := e.Recovery(); got.Effects != 1_000 || got.Snapshot.Sequence != 1_000 || len(got.Skipped) != 0 {
+		t.Fatalf("recovery %+v, want 1000 effects and sequence 1000", got)
+	}
+	// A consumer that wrote down how far it was goes on there.
+	x := e.Effects()
+	if err := x.Ack(990, 0); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]event.Effect, 100)
+	n, err := x.Next(buf)
+	if err != nil || n != 10 {
+		t.Fatalf("%d effects, %v; want 10", n, err)
+	}
+	inOrder(t, 990, buf[:n])
+	mustClose(t, e)
+}
+
+func TestAckRefused(t *testing.T) {
+	e := open(t, core.Config{})
+	defer mustClose(t, e)
+	mustSend(t, e.Producer(), refusal(0), event.Event{event.Time(1)}, refusal(1))
+	if err := e.View(context.Background(), func(*machine.Machine) {}); err != nil {
+		t.Fatal(err)
+	}
+	x := e.Effects()
+	for _, row := range []struct {
+		seq  uint64
+		want error
+	}{{1, nil}, {1, nil}, {2, nil}, {0, nil}, {4, core.ErrAck}, {3, nil}, {3, nil}, {9, core.ErrAck}} {
+		if err := x.Ack(row.seq, 0); !errors.Is(err, row.want) {
+			t.Errorf("ack of (%d, 0): %v, want %v", row.seq, err, row.want)
+		}
+	}
+	// Those accepted reached the machine, once each.
+	var acked uint64
+	var applied uint64
+	if err := e.View(context.Background(), func(m *machine.Machine) {
+		acked, _, _ = m.Acked()
+		applied = m.Sequence()
+	}); err != nil || acked != 3 || applied != 6 {
+		t.Errorf("machine has ack %d after %d events, %v; want 3 after 6", acked, applied, err)
+	}
+}
+
+// With AutoAck nothing is delivered again, also not what nobody has read.
+func TestAutoAckKeepsNothing(t *testing.T) {
+	c := core.Config{Dir: t.TempDir(), AutoAck: true}
+	e := open(t, c)
+	mustSend(t, e.Producer(), refusal(0), refusal(1), event.Event{event.Ack(1, 0)})
+	mustClose(t, e)
+	got, _ := drain(e.Effects(), 4, nil)
+	inOrder(t, 0, got)
+	e = open(t, c)
+	if r := e.Recovery(); len(got) != 2 || r.Effects != 0 || r.Snapshot.Sequence != 3 {
+		t.Errorf("%d effects at first; then %+v", len(got), r)
+	}
+	mustClose(t, e)
+}
+
+func TestPeriodicSnapshots(t *testing.T) {
+	c := core.Config{Dir: t.TempDir(), SnapshotEvery: 100, Keep: 2, AutoAck: true}
+	events := market(5, 450)
+	e := open(t, c)
+	mustSend(t, e.Producer(), events[:250]...)
+	mustClose(t, e) // at 250
+	if s := e.Stats(); s.Snapshots != 3 || s.LastSnapshot.Sequence != 250 || s.SnapshotErr != nil || s.SnapshotFailures != 0 {
+		t.Errorf("%+v, want snapshots at 100, 200 and 250", s)
+	}
+	e = open(t, c)
+	mustSend(t, e.Producer(), events[250:]...)
+	want := digestOf(t, e)
+	if s := e.Stats(); s.Snapshots != 2 || s.LastSnapshot.Sequence != 400 {
+		t.Errorf("%+v, want snapshots at 300 and 400", s)
+	}
+	mustClose(t, e)
+	if names, err := filepath.Glob(filepath.Join(c.Dir, "*.snapshot")); err != nil || len(names) != 2 {
+		t.Errorf("%v, %v: want the 2 to keep", names, err)
+	}
+	e = open(t, c)
+	if got := digestOf(t, e); got != want {
+		t.Errorf("restored digest %x, want %x", got, want)
+	}
+	mustClose(t, e)
+}
+
+// The disk fails: the engine goes on, and says so.
+func TestSnapshotFails(t *testing.T) {
+	c := core.Config{Dir: filepath.Join(t.TempDir(), "snapshots"), SnapshotEvery: 10}
+	e := open(t, c)
+	if err := os.RemoveAll(c.Dir); err != nil {
+		t.Fatal(err)
+	}
+	p := e.Producer()
+	for n := range 25 {
+		mustSend(t, p, refusal(n))
+	}
+	if _, err := e.Snapshot(context.Background()); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("Snapshot: %v, want %v", err, os.ErrNotExist)
+	}
+	if s := e.Stats(); s.Applied != 25 || s.SnapshotFailures != 3 || s.Snapshots != 0 || !errors.Is(s.SnapshotErr, os.ErrNotExist) {
+		t.Errorf("%+v, want 25 applied and 3 failures", s)
+	}
+	if err := e.Close(); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("Close: %v, want %v", err, os.ErrNotExist)
+	}
+	if e.Close() == nil {
+		t.Error("closing again forgets the error")
+	}
+}
+
+// damage flips one byte in the middle of a file.
+func damage(t *testing.T, path string) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[len(b)/2] ^= 1
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestDamagedSnapshots(t *testing.T) {
+	c := core.Config{Dir: t.TempDir(), AutoAck: true}
+	e := open(t, c)
+	p := e.Producer()
+	var infos []snapshot.Info
+	for _, e1 := range market(6, 60)[:40:40] {
+		mustSend(t, p, e1)
+		if len(infos) < 2 {
+			info, err := e.Snapshot(context.Background())
+			if err != nil {
+				t.Fatal(err)
+			}
+			infos = append(infos, info)
+		}
+	}
+	mustClose(t, e)
+	damage(t, e.Stats().LastSnapshot.Path)
+	e = open(t, c)
+	if r := e.Recovery(); r.Snapshot != infos[1] || len(r.Skipped) != 1 || !errors.Is(r.Skipped[0], snapshot.ErrCorrupt) {
+		t.Errorf("recovery %+v, want %+v and one skipped", r, infos[1])
+	}
+	mustClose(t, e) // takes sequence 2 again
+
+	damage(t, infos[0].Path)
+	damage(t, infos[1].Path)
+	if _, err := core.Open(core.Config{Limits: small, Dir: c.Dir}); !errors.Is(err, snapshot.ErrCorrupt) {
+		t.Errorf("Open with nothing but damage: %v, want %v", err, snapshot.ErrCorrupt)
+	}
+}
+
+// An intact snapshot that this engine cannot take up is no reason to go back to
+// an older one.
+func TestIntactSnapshotNotPassedOver(t *testing.T) {
+	for _, row := range []struct {
+		what string
+		then func(t *testing.T, c *core.Config)
+		text string
+	}{
+		{"smaller limits", func(_ *testing.T, c *core.Config) { c.Limits.Accounts = 5 }, "limit"},
+		{"other rules", func(t *testing.T, c *core.Config) {
+			s, err := snapshot.OpenStore(c.Dir, 3, snapshot.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			if _, err := s.Commit(snapshot.Header{Rules: 1 << 30, Sequence: 1 << 40}, func(*snapshot.Encoder) (d [32]byte, err error) { return d, nil }); err != nil {
+				t.Fatal(err)
+			}
+		}, "version 1073741824 of the rules"},
+	} {
+		t.Run(row.what, func(t *testing.T) {
+			c := core.Config{Dir: t.TempDir(), Limits: small, SnapshotEvery: 4, AutoAck: true}
+			e := open(t, c)
+			mustSend(t, e.Producer(), venue(9)...)
+			mustClose(t, e)
+			row.then(t, &c)
+			_, err := core.Open(c)
+			if err == nil || !strings.Contains(err.Error(), row.text) || errors.Is(err, snapshot.ErrCorrupt) {
+				t.Errorf("Open: %v, want %q, and nothing corrupt", err, row.text)
+			}
+		})
+	}
+}
+
+func TestFolderInUse(t *testing.T) {
+	c := core.Config{Dir: t.TempDir(), Limits: small}
+	e := open(t, c)
+	if _, err := core.Open(c); !errors.Is(err, snapshot.ErrLocked) {
+		t.Errorf("second Open: %v, want %v", err, snapshot.ErrLocked)
+	}
+	mustClose(t, e)
+}
