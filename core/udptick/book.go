@@ -14,13 +14,11 @@ type Sink interface {
 
 // symbol is what the feed knows of one contract, and what the sink does.
 type symbol struct {
-	tick    event.Record // the newest, while fresh
+	newest  Tick // the zero tick before the first
 	id      event.SymbolID
-	newest  int64 // time of the newest mark
-	fresh   bool  // tick has not reached the sink
-	halted  bool  // as the newest mark said
-	told    bool  // as the sink believes
-	waiting bool  // listed in book.waiting
+	fresh   bool // newest has not reached the sink
+	told    bool // the sink believes that the contract is halted
+	waiting bool // listed in book.waiting
 }
 
 // book holds the newest mark of each symbol, and those the sink had no room for.
@@ -63,7 +61,7 @@ func (b *book) mark(id event.SymbolID, t *Tick, now int64) {
 		return
 	}
 	s := &b.symbols[slot]
-	if t.TimeNanos <= s.newest {
+	if t.TimeNanos <= s.newest.TimeNanos {
 		b.stats[Stale]++
 		return
 	}
@@ -72,8 +70,7 @@ func (b *book) mark(id event.SymbolID, t *Tick, now int64) {
 	if s.fresh {
 		b.stats[Conflated]++
 	}
-	s.tick, s.newest = t.record(id), t.TimeNanos
-	s.fresh, s.halted = true, t.Flags&Halted != 0
+	s.newest, s.fresh = *t, true
 	if s.waiting || room && b.tell(s, now) {
 		return
 	}
@@ -105,7 +102,8 @@ func (b *book) flush(now int64) bool {
 // all there is to tell. A halt goes before its tick and a resume after it: what
 // waited for the resume is judged by the new mark.
 func (b *book) tell(s *symbol, now int64) bool {
-	if s.halted && !s.told {
+	halted := s.newest.Flags&Halted != 0
+	if halted && !s.told {
 		if !b.sink.Offer(event.Halt(s.id).At(now)) {
 			return false
 		}
@@ -113,13 +111,13 @@ func (b *book) tell(s *symbol, now int64) bool {
 		b.stats[Halts]++
 	}
 	if s.fresh {
-		if !b.sink.Offer(s.tick.At(now)) {
+		if !b.sink.Offer(s.newest.record(s.id, now)) {
 			return false
 		}
 		s.fresh = false
 		b.stats[Delivered]++
 	}
-	if !s.halted && s.told {
+	if !halted && s.told {
 		if !b.sink.Offer(event.Resume(s.id).At(now)) {
 			return false
 		}

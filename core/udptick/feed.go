@@ -262,8 +262,8 @@ func (f *Feed) receiveTicks(p *Packet, now int64) {
 		case late:
 			f.stats[Late]++
 		}
-		t, bad := readTick((*[TickSize]byte)(b[lengthSize:framed]))
-		if !bad.none() {
+		var t Tick
+		if bad := t.read((*[TickSize]byte)(b[lengthSize:framed])); !bad.none() {
 			f.stats[BadValue]++
 			continue
 		}

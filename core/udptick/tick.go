@@ -78,8 +78,11 @@ func ParseTick(b []byte) (Tick, error) {
 	if bad := checkTick(b); !bad.none() {
 		return Tick{}, bad.in("tick")
 	}
-	t, bad := readTick((*[TickSize]byte)(b))
-	return t, bad.in("tick")
+	var t Tick
+	if bad := t.read((*[TickSize]byte)(b)); !bad.none() {
+		return Tick{}, bad.in("tick")
+	}
+	return t, nil
 }
 
 // checkTick reports whether b has the form of a tick.
@@ -93,8 +96,9 @@ func checkTick(b []byte) fault {
 	return fault{}
 }
 
-// readTick reads the values of a tick. Requires: checkTick passed.
-func readTick(b *[TickSize]byte) (t Tick, bad fault) {
+// read reads the values of a tick; t is good if there is no fault. Requires:
+// checkTick passed.
+func (t *Tick) read(b *[TickSize]byte) fault {
 	e := binary.LittleEndian
 	t.Instrument = e.Uint32(b[instrumentAt:])
 	t.Flags = TickFlags(e.Uint16(b[flagsAt:]))
@@ -106,34 +110,39 @@ func readTick(b *[TickSize]byte) (t Tick, bad fault) {
 	}
 	switch {
 	case t.Flags&^knownFlags != 0:
-		return Tick{}, fault{offset: flagsAt, value: true, reason: "flags: only 1, 2 and 4 are defined"}
+		return fault{offset: flagsAt, value: true, reason: "flags: only 1, 2 and 4 are defined"}
 	case exponent < minExponent || exponent > 0:
-		return Tick{}, fault{offset: exponentAt, value: true, reason: "exponent: want -8 to 0"}
+		return fault{offset: exponentAt, value: true, reason: "exponent: want -8 to 0"}
 	case mark <= 0:
-		return Tick{}, fault{offset: markAt, value: true, reason: "markPrice: want more than 0"}
+		return fault{offset: markAt, value: true, reason: "markPrice: want more than 0"}
 	case index < 0:
-		return Tick{}, fault{offset: indexAt, value: true, reason: "indexPrice: want 0 or more"}
+		return fault{offset: indexAt, value: true, reason: "indexPrice: want 0 or more"}
 	case t.TimeNanos <= 0:
-		return Tick{}, fault{offset: timeAt, value: true, reason: "transactTime: want more than 0"}
+		return fault{offset: timeAt, value: true, reason: "transactTime: want more than 0"}
 	}
 	if scale := scales[exponent-minExponent]; scale != 1 {
 		if limit := math.MaxInt64 / scale; mark > limit || index > limit {
-			return Tick{}, fault{offset: markAt, value: true, reason: "a price does not fit: want at most 92233720368.54775807"}
+			return fault{offset: markAt, value: true, reason: "a price does not fit: want at most 92233720368.54775807"}
 		}
 		mark, index = mark*scale, index*scale
 	}
 	t.Mark, t.Index = fixedpoint.Price(mark), fixedpoint.Price(index)
-	return t, fault{}
+	return fault{}
 }
 
-// record is the tick as an event, without the sequencer's stamp.
-func (t *Tick) record(symbol event.SymbolID) event.Record {
-	r := event.Tick(symbol, t.Mark).WithMarkTime(t.TimeNanos)
+// record is the tick as an event of a symbol, stamped with now. It writes the
+// words that package event documents: event.Tick and what adds to it return
+// copies, and each copy waits for the one before to reach the cache.
+func (t *Tick) record(symbol event.SymbolID, now int64) event.Record {
+	flags := event.FlagTime | event.FlagMarkTime
 	if t.Index != 0 {
-		r = r.WithIndex(t.Index)
+		flags |= event.FlagIndex
 	}
 	if t.Flags&Suspect != 0 {
-		r = r.Suspect()
+		flags |= event.FlagSuspect
 	}
-	return r
+	return event.Record{
+		uint64(event.KindTick) | uint64(flags)<<16, uint64(now), 0,
+		uint64(symbol), uint64(t.Mark), uint64(t.Index), uint64(t.TimeNanos),
+	}
 }
