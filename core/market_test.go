@@ -103,15 +103,21 @@ func market(seed uint64, n int) []event.Event {
 // alone applies events to a machine without rings, the dumb twin of an engine.
 func alone(t testing.TB, events []event.Event) (*machine.Machine, []event.Effect) {
 	t.Helper()
-	m, err := machine.New(small)
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := newMachine(t)
 	fx := event.NewEffects(1, nil)
 	for _, e := range events {
 		m.Apply(e, fx)
 	}
 	return m, slices.Clone(fx.All())
+}
+
+func newMachine(t testing.TB) *machine.Machine {
+	t.Helper()
+	m, err := machine.New(small)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
 }
 
 func open(t testing.TB, c core.Config) *core.Engine {
