@@ -37,7 +37,8 @@ const (
 	Bankrupt                      // resolved in part: a blocked mark keeps a position open
 	OutOfSync                     // a fact could not be represented: hands off
 	TriedMarket                   // the market round of this episode is spent
-	Indebted                      // the debt alarm was raised and the debt still stands
+	Exhausted                     // bankrupt because it could not be liquidated
+	Indebted                      // owes what no fund covers, and that was said
 )
 
 // Account is one margin account.
@@ -48,10 +49,11 @@ type Account struct {
 	Pending fixedpoint.Amount // liquidation fees set aside: the sum of the positions' Fee
 
 	// The round of liquidation orders.
-	RoundDue  int64  // when the next order_timeout alarm is due; 0 before any t
-	WaitSince uint64 // sequence at which the last fruitless round ended; 0 when not waiting
-	Orders    int32  // open orders of the round; 0 when no round is open
-	Attempts  int32  // fruitless rounds in a row
+	RoundDue int64 // when the next order_timeout alarm is due; 0 before any t
+	Timeout  int64 // of the round, fixed when it was sent
+	Orders   int32 // open orders of the round; 0 when no round is open
+	Attempts int32 // fruitless rounds in a row
+	Waiting  bool  // after a fruitless round, for the next mark of one of its contracts
 	// What the open round has seen so far.
 	RoundFilled bool
 	RoundTried  bool // some order ended otherwise than rejected

@@ -114,21 +114,18 @@ func compareScores(kind event.Score, a, b *Inputs) int {
 
 // Member is an account's position in a ranking, with its inputs as they were.
 type Member struct {
-	Account event.AccountID
-	Side    event.PositionSide
+	Account  event.AccountID
+	Side     event.PositionSide
+	InProfit bool // unrealized PnL above zero, exactly: those go first, whatever their score
 	Inputs
 }
-
-// InProfit reports whether the position's unrealized PnL is above zero: those go
-// first, whatever their score.
-func (m *Member) InProfit() bool { return m.PnL.Sign() > 0 }
 
 // Compare orders members as they are deleveraged: those in profit first, then by
 // score from high to low; ties go to the larger notional, the lower account, long
 // before short.
 func Compare(kind event.Score, a, b *Member) int {
-	if p, q := a.InProfit(), b.InProfit(); p != q {
-		if p {
+	if a.InProfit != b.InProfit {
+		if a.InProfit {
 			return -1
 		}
 		return 1
@@ -139,14 +136,12 @@ func Compare(kind event.Score, a, b *Member) int {
 	if c := b.Notional.Cmp(a.Notional); c != 0 {
 		return c
 	}
-	return compareKeys(a, b)
+	return a.CompareKey(b)
 }
 
-func compareKeys(a, b *Member) int {
-	if c := cmp.Compare(a.Account, b.Account); c != 0 {
-		return c
-	}
-	return cmp.Compare(a.Side, b.Side)
+// CompareKey orders members by account, long before short: the tie-breaker.
+func (m *Member) CompareKey(o *Member) int {
+	return cmp.Or(cmp.Compare(m.Account, o.Account), cmp.Compare(m.Side, o.Side))
 }
 
 // Wides lists the 128-bit inputs, in the order a snapshot writes them.

@@ -52,7 +52,7 @@ func (m *Machine) handle() {
 func (m *Machine) needsDecision(s account.Slot) bool {
 	a := m.accounts.At(s)
 	if a.Orders > 0 || a.Has(account.OutOfSync) {
-		return false
+		return false // a round that is overdue is found apart
 	}
 	if a.Flags != 0 || a.Pending != 0 || a.Wallet < 0 && m.accounts.Flat(s) {
 		return true
@@ -65,14 +65,16 @@ func (m *Machine) needsDecision(s account.Slot) bool {
 func (m *Machine) decide(s account.Slot) {
 	a := m.accounts.At(s)
 	switch {
-	case a.Has(account.OutOfSync):
-		return
 	case a.Orders > 0:
 		m.checkTimeout(s)
+		return
+	case a.Has(account.OutOfSync):
 		return
 	case m.accounts.Flat(s):
 		m.decideFlat(s)
 		return
+	case a.Has(account.Bankrupt) && !m.anyOpen(a):
+		return // reckoned anew when a block ends
 	}
 	sums, known := m.sums(a)
 	switch {
@@ -80,7 +82,11 @@ func (m *Machine) decide(s account.Slot) {
 	case sums.Healthy(a.Wallet - a.Pending):
 		m.recover(s)
 	case a.Has(account.Bankrupt):
-		m.resolve(s, event.ByEquity)
+		reason := event.ByEquity
+		if a.Has(account.Exhausted) {
+			reason = event.Unable
+		}
+		m.resolve(s, reason)
 	case sums.Bankrupt(a.Wallet):
 		if rules := m.rulesFor(a); rules.tryMarket && !a.Has(account.TriedMarket) {
 			m.startRound(s, &sums, &rules, true)
@@ -92,7 +98,7 @@ func (m *Machine) decide(s account.Slot) {
 		switch {
 		case a.Attempts >= rules.attempts:
 			m.resolve(s, event.Unable)
-		case a.WaitSince == 0 || rules.tickSeq > a.WaitSince:
+		case !a.Waiting:
 			m.startRound(s, &sums, &rules, false)
 		}
 	}
@@ -107,6 +113,7 @@ func (m *Machine) decideFlat(s account.Slot) {
 	case a.LastReduced == account.None:
 		if !a.Has(account.Indebted) {
 			a.Flags |= account.Indebted
+			m.sayBankrupt(a, fixedpoint.Int128From(int64(a.Wallet)), event.Deficit)
 			m.fx.Append(event.Effect{
 				Kind: event.EffectAlarm, Flags: event.HasAccount, Reason: uint8(event.AlarmDebt),
 				Account: a.ID, Amount: a.Wallet,
@@ -131,8 +138,8 @@ func (m *Machine) recover(s account.Slot) {
 
 func (m *Machine) endEpisode(s account.Slot) {
 	a := m.accounts.At(s)
-	a.Flags &^= account.Liquidating | account.Bankrupt | account.TriedMarket | account.Indebted
-	a.Attempts, a.WaitSince = 0, 0
+	a.Flags &^= account.Liquidating | account.Bankrupt | account.TriedMarket | account.Exhausted | account.Indebted
+	a.Attempts, a.Waiting = 0, false
 }
 
 // contractFee is what one contract caused of an account's pending fees.
@@ -203,7 +210,6 @@ type rules struct {
 	tryMarket bool
 	attempts  int32
 	timeout   int64
-	tickSeq   uint64 // last tick of any of its contracts
 }
 
 func (m *Machine) rulesFor(a *account.Account) rules {
@@ -219,7 +225,6 @@ func (m *Machine) rulesFor(a *account.Account) rules {
 		r.tryMarket = r.tryMarket || c.tryMarket
 		r.attempts = max(r.attempts, c.liqAttempts)
 		r.timeout = min(r.timeout, c.orderTimeout)
-		r.tickSeq = max(r.tickSeq, c.tickSeq)
 	}
 	return r
 }
@@ -232,11 +237,15 @@ type closing struct {
 	notional fixedpoint.Int128
 	mm       fixedpoint.Int256
 	quote    fixedpoint.Int256 // at which the account would end with nothing
+	share    fixedpoint.Int256 // the same without the remainder of rounding
 	blocked  bool
 }
 
 // closings lists an account's positions in order of resolution, largest notional
 // first, each with its bankruptcy quote. sums are the account's.
+//
+// Quotes are rounded, and the last takes the remainder so that the account ends
+// with exactly nothing.
 func (m *Machine) closings(a *account.Account, sums *margin.Sums) []closing {
 	list := m.scratch.closing[:0]
 	total := fixedpoint.Int256{}
@@ -266,7 +275,8 @@ func (m *Machine) closings(a *account.Account, sums *margin.Sums) []closing {
 		if byMargin {
 			weight = c.mm
 		}
-		c.quote = margin.BankruptcyQuote(c.leg.Value(), equity, weight, total)
+		c.share = margin.BankruptcyQuote(c.leg.Value(), equity, weight, total)
+		c.quote = c.share
 		rest = rest.Add(fixedpoint.Int256From(int64(c.leg.Cost)))
 		if i < len(list)-1 {
 			rest = rest.Sub(c.quote)
@@ -291,7 +301,7 @@ func (m *Machine) startRound(s account.Slot, sums *margin.Sums, r *rules, market
 		return
 	}
 	if open > m.orders.room() {
-		a.WaitSince = m.seq
+		a.Waiting = true
 		m.noRoom(event.Orders, m.limits.Orders)
 		m.fx.Append(event.Effect{
 			Kind: event.EffectAlarm, Flags: event.HasAccount, Reason: uint8(event.AlarmCapacity),
@@ -306,7 +316,7 @@ func (m *Machine) startRound(s account.Slot, sums *margin.Sums, r *rules, market
 	if market {
 		a.Flags |= account.TriedMarket
 	}
-	a.RoundFilled, a.RoundTried, a.WaitSince = false, false, 0
+	a.RoundFilled, a.RoundTried, a.Waiting = false, false, false
 	slices.SortFunc(list, func(x, y closing) int { return cmp.Or(y.mm.Cmp(x.mm), x.order-y.order) })
 	surplus := sums.Surplus(a.Wallet - a.Pending)
 	for i := range list {
@@ -334,7 +344,8 @@ func (m *Machine) startRound(s account.Slot, sums *margin.Sums, r *rules, market
 			break // the off-lot remainder made the difference
 		}
 	}
-	m.startTimeoutAfter(a, r.timeout)
+	a.Timeout = r.timeout
+	m.startTimeout(a)
 }
 
 func (m *Machine) cancelOrders(id event.AccountID) {
@@ -409,16 +420,11 @@ func tickLimit(tick fixedpoint.Price, sells bool, a, b, d fixedpoint.Int256) fix
 }
 
 // startTimeout sets when an open round is overdue, once time is known.
-func (m *Machine) startTimeout(s account.Slot) {
-	a := m.accounts.At(s)
-	m.startTimeoutAfter(a, m.rulesFor(a).timeout)
-}
-
-func (m *Machine) startTimeoutAfter(a *account.Account, timeout int64) {
+func (m *Machine) startTimeout(a *account.Account) {
 	if m.now == 0 && !m.timed {
 		return
 	}
-	a.RoundDue = later(m.now, timeout)
+	a.RoundDue = later(m.now, a.Timeout)
 	m.roundDue = min(m.roundDue, a.RoundDue)
 }
 
@@ -453,7 +459,7 @@ func (m *Machine) checkTimeout(s account.Slot) {
 		Kind: event.EffectAlarm, Flags: event.HasAccount, Reason: uint8(event.AlarmOrderTimeout),
 		Account: a.ID,
 	})
-	m.startTimeout(s)
+	m.startTimeout(a)
 }
 
 // mayWithdraw reports whether an account may pay out a: it must keep its

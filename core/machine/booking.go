@@ -119,8 +119,10 @@ func (m *Machine) setPosition(at int32, b account.Booking) {
 	p.Qty, p.Cost = b.Qty, b.Cost
 	c := &m.contracts[p.Contract]
 	c.most = max(c.most, b.Qty, -b.Qty)
+	a := m.accounts.At(p.Account)
+	a.Flags &^= account.Indebted // whoever holds or held a contract has a fund
 	if b.Reduced {
-		m.accounts.At(p.Account).LastReduced = p.Contract
+		a.LastReduced = p.Contract
 	}
 	m.accounts.Prune(at)
 }
@@ -255,9 +257,17 @@ func (m *Machine) applyTransfer(h *event.Record) event.Reject {
 		return event.Accepted
 	}
 	acc.Wallet = wallet
+	m.noteWallet(acc)
 	m.ledger.outside(a)
 	m.touch(s)
 	return event.Accepted
+}
+
+// noteWallet forgets a debt that is paid.
+func (m *Machine) noteWallet(a *account.Account) {
+	if a.Wallet >= 0 {
+		a.Flags &^= account.Indebted
+	}
 }
 
 // applyAccount opens an account.
@@ -399,9 +409,29 @@ func (m *Machine) replaceable(s account.Slot) int {
 	return n
 }
 
+// noteReductions counts a position that the venue says is smaller, gone or turned
+// as reduced.
+func (m *Machine) noteReductions(s account.Slot, e event.Event) {
+	a := m.accounts.At(s)
+	for i := a.First; i != account.None; {
+		p := m.accounts.Position(i)
+		now := fixedpoint.Qty(0)
+		for j := range e.Positions() {
+			if q := e.Position(j); q.Symbol == p.Symbol && q.Side == p.Side {
+				now = q.Qty
+			}
+		}
+		if p.Qty > 0 && now < p.Qty || p.Qty < 0 && now > p.Qty {
+			a.LastReduced = p.Contract
+		}
+		i = m.accounts.Next(p)
+	}
+}
+
 func (m *Machine) replace(s account.Slot, e event.Event, r event.AccountReplacement, mode event.AccountMode) {
 	a := m.accounts.At(s)
 	m.ledger.replaced(m, s, -1)
+	m.noteReductions(s, e)
 	for i := a.First; i != account.None; {
 		p := m.accounts.Position(i)
 		next := m.accounts.Next(p)
@@ -414,6 +444,7 @@ func (m *Machine) replace(s account.Slot, e event.Event, r event.AccountReplacem
 		a.Owner = r.Owner
 	}
 	a.Flags &^= account.OutOfSync
+	m.noteWallet(a)
 	for i := range e.Positions() {
 		p := e.Position(i)
 		c := m.symbolIDs.Find(uint64(p.Symbol))

@@ -41,7 +41,6 @@ type contract struct {
 	mark     fixedpoint.Price // last accepted; 0 before the first
 	markTime int64            // its own time; 0 if it came before any t
 	last     int64            // own time of the last tick, accepted as the mark or not
-	tickSeq  uint64           // sequence at which the mark was accepted
 	halted   bool
 	suspect  bool // the last tick was flagged
 
@@ -55,7 +54,7 @@ type contract struct {
 	depthKnown bool
 
 	inventory    fund.Inventory
-	sliceDue     int64 // when the next slice is due; 0 while nothing is held
+	sliceFrom    int64 // when the inventory became non-zero or the last slice was sent; 0 while nothing is held
 	offloadOrder event.OrderID
 
 	rankings [2]ranking // of longs and of shorts
@@ -83,8 +82,8 @@ func (c *contract) startTime(now int64) {
 	if c.depthKnown && c.depthTime == 0 {
 		c.depthTime = now
 	}
-	if c.inventory.Qty != 0 && c.sliceDue == 0 {
-		c.sliceDue = later(now, c.offload.Interval)
+	if c.inventory.Qty != 0 && c.sliceFrom == 0 {
+		c.sliceFrom = now
 	}
 }
 
@@ -207,9 +206,21 @@ func (m *Machine) setMark(i int32, mark fixedpoint.Price, own int64) {
 		c.held, c.heldMore = 0, 0
 		m.heldMarks--
 	}
-	c.mark, c.markTime, c.tickSeq = mark, own, m.seq
+	c.mark, c.markTime = mark, own
 	c.rankings[longs].made, c.rankings[shorts].made = 0, 0
+	m.endWaits(i)
 	m.touchHolders(i)
+}
+
+// endWaits lets those try again who waited for a mark of one of their contracts.
+func (m *Machine) endWaits(i int32) {
+	for p := m.accounts.FirstHolder(i); p != account.None; {
+		pos := m.accounts.Position(p)
+		if a := m.accounts.At(pos.Account); a.Waiting && pos.Qty != 0 {
+			a.Waiting = false
+		}
+		p = m.accounts.NextHolder(pos)
+	}
 }
 
 // touchHolders puts everyone on the list who holds the contract: a dense scan,
@@ -295,32 +306,43 @@ func (m *Machine) applySymbol(e event.Event) event.Reject {
 	s := &m.settings
 	e.SymbolSettings(s)
 	i := m.contractOf(s.ID)
-	var next contract
-	if i >= 0 {
-		next = m.contracts[i]
-		if next.name != s.Name {
-			return event.Exists
-		}
-	} else {
-		if m.symbolNamed(s.Name) {
-			return event.Exists
-		}
-		if len(m.contracts) == cap(m.contracts) {
-			return m.noRoom(event.Symbols, m.limits.Symbols)
-		}
-		next = newContract(s)
+	isNew := i < 0
+	fundIndex := int32(-1)
+	if s.Set&event.SetFund != 0 {
+		fundIndex = m.fundOf(s.Fund)
 	}
-	if code := m.checkSettings(&next, s, i < 0); code != event.Accepted {
+	var next contract
+	if isNew {
+		next = newContract(s)
+	} else {
+		next = m.contracts[i]
+	}
+	switch {
+	case fundIndex < 0 && (isNew || s.Set&event.SetFund != 0):
+		return event.UnknownFund
+	case isNew && m.symbolNamed(s.Name), !isNew && next.name != s.Name:
+		return event.Exists
+	}
+	if code := m.checkSettings(&next, s, isNew); code != event.Accepted {
 		return code
 	}
-	next.set(s, i < 0)
-	if s.Set&event.SetFund != 0 {
-		next.fund = m.fundIDs.Find(uint64(s.Fund))
+	switch {
+	case !isNew && fundIndex >= 0 && fundIndex != next.fund && m.isHeld(&next):
+		return event.Held
+	case isNew && len(m.contracts) == cap(m.contracts):
+		return m.noRoom(event.Symbols, m.limits.Symbols)
 	}
-	if i < 0 {
+	next.set(s, isNew)
+	if fundIndex >= 0 {
+		next.fund = fundIndex
+	}
+	if isNew {
 		m.contracts = append(m.contracts, next)
 		m.addSymbol(int32(len(m.contracts) - 1))
 		return event.Accepted
+	}
+	if next.score != m.contracts[i].score {
+		next.rankings[longs].made, next.rankings[shorts].made = 0, 0
 	}
 	m.contracts[i] = next
 	m.touchHolders(i)
@@ -365,48 +387,29 @@ func newContract(s *event.SymbolSettings) contract {
 // fullSizeLots is the default of full_size.
 const fullSizeLots = 20
 
-// checkSettings refuses settings that make no contract.
+// checkSettings refuses settings that make no contract: numbers out of range, a
+// broken tier table, a tick or lot that does not divide the old one.
 func (m *Machine) checkSettings(c *contract, s *event.SymbolSettings, isNew bool) event.Reject {
-	has := func(f event.SymbolFields) bool { return s.Set&f != 0 }
-	if has(event.SetFund) || isNew {
-		f := int32(-1)
-		if has(event.SetFund) {
-			f = m.fundOf(s.Fund)
-		}
-		if f < 0 {
-			return event.UnknownFund
-		}
-		if !isNew && f != c.fund && m.isHeld(c) {
-			return event.Held
-		}
+	given := func(f event.SymbolFields) bool { return isNew || s.Set&f != 0 }
+	if given(event.SetTick) && s.Tick == 0 || given(event.SetLot) && s.Lot == 0 {
+		return event.Zero
 	}
-	if has(event.SetTick) || isNew {
-		if code := checkStep(int64(s.Tick), int64(c.tick)); code != event.Accepted {
-			m.refusal.Price = c.tick
-			return code
-		}
+	if code := checkRanges(s); code != event.Accepted {
+		return code
 	}
-	if has(event.SetLot) || isNew {
-		if code := checkStep(int64(s.Lot), int64(c.lot)); code != event.Accepted {
-			m.refusal.Qty = c.lot
-			return code
-		}
-	}
-	if has(event.SetTiers) || isNew {
+	if given(event.SetTiers) {
 		if fault, number, right := margin.CheckTiers(s.Tiers); fault != event.TiersFit {
 			m.refusal.Candidates, m.refusal.Rank, m.refusal.Amount = uint32(fault), uint32(number), right
 			return event.BadTiers
 		}
 	}
-	return checkRanges(s)
-}
-
-// checkStep refuses a tick or lot that is not positive or does not divide the old.
-func checkStep(step, old int64) event.Reject {
-	if code := checkPositive(step); code != event.Accepted {
-		return code
-	}
-	if old%step != 0 {
+	switch {
+	case isNew:
+	case given(event.SetTick) && c.tick%s.Tick != 0:
+		m.refusal.Price = c.tick
+		return event.NotDivisible
+	case given(event.SetLot) && c.lot%s.Lot != 0:
+		m.refusal.Qty = c.lot
 		return event.NotDivisible
 	}
 	return event.Accepted
@@ -421,6 +424,8 @@ func checkRanges(s *event.SymbolSettings) event.Reject {
 		v         int64
 		low, high int64
 	}{
+		{event.SetTick, int64(s.Tick), 1, 1<<63 - 1},
+		{event.SetLot, int64(s.Lot), 1, 1<<63 - 1},
 		{event.SetLiqFee, int64(s.LiqFee), 0, whole},
 		{event.SetLiqAttempts, int64(s.LiqAttempts), 1, 1<<31 - 1},
 		{event.SetOrderTimeout, s.OrderTimeout, 1, 1<<63 - 1},

@@ -112,7 +112,7 @@ func (m *Machine) collect(t *terms, r *ranking, f *found, taken int) {
 		}
 		k.Member = i
 		list = append(list, k)
-		if r.members[i].InProfit() {
+		if r.members[i].InProfit {
 			profits++
 		}
 	}
@@ -123,19 +123,21 @@ func (m *Machine) collect(t *terms, r *ranking, f *found, taken int) {
 		if terms.Need = f.need - f.given; terms.Need == 0 || len(group) == 0 {
 			continue
 		}
-		given, cutoff := m.allocator.Allocate(&terms, group, profits > 0 && &group[0] == &list[0])
+		if c.policy != event.PolicyQueue {
+			slices.SortFunc(group, func(a, b adl.Candidate) int { return r.members[a.Member].CompareKey(&r.members[b.Member]) })
+		}
+		given, cutoff := m.allocator.Allocate(&terms, group, r.members[group[0].Member].InProfit)
 		f.given += given
 		f.cutoff = cutoff
 	}
 	m.appendGives(t, r, f, list)
 }
 
-// appendGives lists those who give, in the order of their effects: a queue by
-// rank, other policies by account.
+// appendGives lists those who give, in the order of their effects: those in profit
+// first, a queue by rank, other policies by account.
 func (m *Machine) appendGives(t *terms, r *ranking, f *found, list []adl.Candidate) {
 	c := &m.contracts[t.contract]
 	x := &m.scratch
-	first := len(x.gives)
 	for i := range list {
 		k := &list[i]
 		if k.Give == 0 {
@@ -155,11 +157,6 @@ func (m *Machine) appendGives(t *terms, r *ranking, f *found, list []adl.Candida
 			f.cutoff = adl.Cutoff{Value: v, Known: ok}
 		}
 		x.gives = append(x.gives, g)
-	}
-	if c.policy != event.PolicyQueue {
-		slices.SortFunc(x.gives[first:], func(a, b give) int {
-			return cmp.Or(cmp.Compare(a.account, b.account), cmp.Compare(a.side, b.side))
-		})
 	}
 }
 
@@ -198,7 +195,7 @@ func (m *Machine) rank(contract int32, side int) {
 	for _, h := range list {
 		p := m.accounts.Position(h.at)
 		r.members = append(r.members, adl.Member{
-			Account: m.accounts.At(p.Account).ID, Side: p.Side, Inputs: m.inputs(p.Account, h.at),
+			Account: m.accounts.At(p.Account).ID, Side: p.Side, InProfit: h.pnl.Sign() > 0, Inputs: m.inputs(p.Account, h.at),
 		})
 	}
 	slices.SortFunc(r.members, func(a, b adl.Member) int { return adl.Compare(c.score, &a, &b) })
@@ -329,7 +326,7 @@ func (m *Machine) deleverageAll(a *account.Account, c *closing, t *terms, f *fou
 		})
 		m.closeCounterparty(a.ID, side, t, g, uint32(i+1))
 	}
-	price, _ := fixedpoint.UnitPrice(t.piece.Quote, t.piece.Qty)
+	price := priceOf(t.piece.Quote, t.piece.Qty)
 	x := event.Effect{
 		Kind: event.EffectReceipt, Flags: event.HasAccount | event.HasSymbol, Reason: uint8(k.policy),
 		Account: a.ID, Symbol: k.id, Qty: fixedpoint.Qty(f.need) * k.lot, Taken: fixedpoint.Qty(f.given) * k.lot,
@@ -348,7 +345,7 @@ func (m *Machine) closeCounterparty(bankrupt event.AccountID, side event.Positio
 	a, p := m.accounts.At(g.slot), m.accounts.Position(g.at)
 	m.noteEquity(g.slot, a)
 	b, _ := account.Book(p.Qty, p.Cost, t.signed(g.qty), g.quote)
-	price, _ := fixedpoint.UnitPrice(g.quote, g.qty)
+	price := priceOf(g.quote, t.signed(g.qty))
 	in := &g.inputs
 	x := event.Effect{
 		Kind: event.EffectDeleverage, Flags: event.HasAccount | event.HasSymbol,

@@ -195,14 +195,14 @@ func (m *Machine) applyFundFill(h *event.Record) event.Reject {
 	if j < 0 {
 		return event.UnknownSymbol
 	}
-	if m.contracts[j].fund != i {
-		return event.WrongSymbol
-	}
 	if h.Qty() == 0 {
 		return event.Zero
 	}
 	if code := checkPositive(int64(h.Price())); code != event.Accepted {
 		return code
+	}
+	if m.contracts[j].fund != i {
+		return event.WrongSymbol
 	}
 	quote, ok := fixedpoint.Quote(h.Qty(), h.Price())
 	if !ok || !m.stockable(j, h.Qty(), quote) {
@@ -236,9 +236,9 @@ func (m *Machine) stock(j int32, qty fixedpoint.Qty, quote fixedpoint.Amount, t 
 	c.most = max(c.most, b.Qty, -b.Qty)
 	switch {
 	case b.Qty == 0:
-		c.sliceDue = 0
+		c.sliceFrom = 0
 	case was == 0 && m.now != 0:
-		c.sliceDue = later(m.now, c.offload.Interval)
+		c.sliceFrom = m.now
 	}
 	m.moveCash(c.fund, j, t, b.Realized)
 }

@@ -193,7 +193,7 @@ func (m *Machine) Apply(e event.Event, fx *event.Effects) (seq uint64, code even
 	}
 	if m.mode == event.Live {
 		m.handle()
-		if e[0].Has(event.FlagTime) {
+		if k := e[0].Kind(); e[0].Has(event.FlagTime) || k == event.KindTick || k == event.KindTime {
 			m.offload()
 		}
 	}
@@ -274,7 +274,7 @@ func (m *Machine) startTime() {
 	}
 	for s := range m.accounts.Slots() {
 		if m.accounts.Open(s) && m.accounts.At(s).Orders > 0 {
-			m.startTimeout(s)
+			m.startTimeout(m.accounts.At(s))
 		}
 	}
 }

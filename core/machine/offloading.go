@@ -10,7 +10,7 @@ func (m *Machine) offload() {
 	for _, i := range m.byID {
 		c := &m.contracts[i]
 		if c.inventory.Qty == 0 || c.offload.Off || c.offloadOrder != 0 ||
-			c.sliceDue == 0 || c.sliceDue > m.now || m.blocked(c) {
+			c.sliceFrom == 0 || m.age(c.sliceFrom) < c.offload.Interval || m.blocked(c) {
 			continue
 		}
 		m.offloadSlice(i)
@@ -28,7 +28,7 @@ func (m *Machine) offloadSlice(i int32) {
 	if !ok {
 		return // too thin: the slice stays due
 	}
-	c.sliceDue = later(m.now, c.offload.Interval)
+	c.sliceFrom = m.now
 	if m.orders.room() == 0 {
 		m.alarmNoOrder(c)
 		return

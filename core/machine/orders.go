@@ -157,21 +157,26 @@ func (m *Machine) fillLiquidation(o *order, h *event.Record, qty fixedpoint.Qty,
 	m.plan(&l)
 	m.refusal.Account = l.id
 	m.refusal.Flags |= event.HasAccount
-	if l.slot == account.None {
-		return event.UnknownAccount // closed since
-	}
 	if !ok {
 		l.code = event.Overflow
 	}
-	if l.at == account.None && m.accounts.Room() == 0 {
-		return m.noRoom(event.Positions, m.limits.Positions)
+	if l.code != event.Accepted && l.slot == account.None {
+		return l.code // closed since, and cannot be opened again by this
 	}
-	o.filled += h.Qty()
+	legs := [1]leg{l}
+	if code := m.room(legs[:]); code != event.Accepted {
+		return code
+	}
+	if l.slot == account.None {
+		l.slot = m.open(l.id)
+	}
 	a := m.accounts.At(l.slot)
 	if l.code != event.Accepted {
 		m.outOfSync(l.slot, l.code)
 	} else {
+		o.filled += h.Qty()
 		m.bookLiquidation(o, &l)
+		m.alarmWorse(o, h.Price())
 	}
 	if a.Orders > 0 {
 		a.RoundFilled = true
@@ -179,8 +184,7 @@ func (m *Machine) fillLiquidation(o *order, h *event.Record, qty fixedpoint.Qty,
 	if o.done {
 		a.Attempts = 0
 	}
-	a.WaitSince = 0
-	m.alarmWorse(o, h.Price())
+	a.Waiting = false
 	m.touch(l.slot)
 	return event.Accepted
 }
@@ -250,8 +254,11 @@ func (m *Machine) alarmWorse(o *order, price fixedpoint.Price) {
 // applyOrderDone ends an order, and with the last one of a round the round.
 func (m *Machine) applyOrderDone(h *event.Record) event.Reject {
 	o := m.orderOf(h.Order())
-	if o == nil || o.done {
+	if o == nil {
 		return event.UnknownOrder
+	}
+	if o.done {
+		return event.Accepted // said before
 	}
 	m.orders.finish(o, m.seq)
 	if o.offload {
@@ -268,15 +275,12 @@ func (m *Machine) applyOrderDone(h *event.Record) event.Reject {
 		return event.Accepted
 	}
 	a.RoundDue = 0
-	a.WaitSince = 0
+	a.Waiting = !a.RoundFilled
 	switch {
 	case a.RoundFilled:
 		a.Attempts = 0
 	case a.RoundTried:
 		a.Attempts++
-		a.WaitSince = m.seq
-	default:
-		a.WaitSince = m.seq
 	}
 	m.touch(s)
 	return event.Accepted

@@ -22,10 +22,11 @@ func (m *Machine) resolve(s account.Slot, reason event.BankruptReason) {
 		return
 	}
 	sums, _ := m.sums(a)
-	if !a.Has(account.Bankrupt) {
-		m.sayBankrupt(a, amount(sums.Equity(a.Wallet)), reason)
-	}
+	m.sayBankrupt(a, amount(sums.Equity(a.Wallet)), reason)
 	a.Flags |= account.Bankrupt
+	if reason == event.Unable {
+		a.Flags |= account.Exhausted
+	}
 	m.releaseFees(s)
 	if m.net(s) {
 		if sums, _ = m.sums(a); sums.Healthy(a.Wallet) {
@@ -34,10 +35,20 @@ func (m *Machine) resolve(s account.Slot, reason event.BankruptReason) {
 		}
 	}
 	if m.accounts.Flat(s) {
-		m.decideFlat(s)
+		// Only netted, and short of the wallet: the fund pays.
+		f := m.contracts[a.LastReduced].fund
+		m.settle(a, a.LastReduced, -a.Wallet)
+		m.alarmDeficit(f)
+		m.endEpisode(s)
 		return
 	}
 	list := m.closings(a, &sums)
+	if slices.ContainsFunc(list, func(c closing) bool { return c.blocked }) {
+		// What is blocked keeps the remainder.
+		for i := range list {
+			list[i].quote = list[i].share
+		}
+	}
 	for i := range list {
 		if c := &list[i]; !c.blocked && !a.Has(account.OutOfSync) {
 			m.resolvePosition(s, c)
@@ -219,15 +230,15 @@ func (m *Machine) bound(c *closing, contract int32) (t terms, ok bool) {
 func limits(notional fixedpoint.Int128, deviation fixedpoint.Rate) (low, high fixedpoint.Int256) {
 	const scale = fixedpoint.One * fixedpoint.One
 	one := fixedpoint.Int256From(1)
-	share := func(part int64, r fixedpoint.Rounding) fixedpoint.Int256 {
+	share := func(part int64) fixedpoint.Int256 {
 		num := [2]fixedpoint.Int256{notional.Wide(), fixedpoint.Int256From(part)}
 		den := [1]fixedpoint.Int256{fixedpoint.Int256From(scale)}
-		q, _ := fixedpoint.QuoProducts(num[:], den[:], r)
+		q, _ := fixedpoint.QuoProducts(num[:], den[:], fixedpoint.HalfEven)
 		return q
 	}
-	low, high = share(fixedpoint.One-int64(deviation), fixedpoint.Ceil), one
+	low, high = share(fixedpoint.One-int64(deviation)), one
 	if deviation <= math.MaxInt64-fixedpoint.One {
-		high = share(fixedpoint.One+int64(deviation), fixedpoint.Floor)
+		high = share(fixedpoint.One + int64(deviation))
 	}
 	if low.Less(one) {
 		low = one
@@ -255,6 +266,9 @@ func (m *Machine) resolvePosition(s account.Slot, c *closing) {
 	x := m.exposure(k.fund)
 	t.base = amount(f.Base(x))
 	t.room = shownMargin(f.Room(x, k.capShare, fixedpoint.Value(k.inventory.Qty, k.mark).Abs()))
+	if t.room.Sign() < 0 {
+		t.room = fixedpoint.Int128{} // how much more it may hold: nothing
+	}
 	lots, rest := t.piece.Lots()
 	taken := f.MayTake(x, k.inventory, t.piece)
 	var found found
@@ -271,12 +285,12 @@ func (m *Machine) resolvePosition(s account.Slot, c *closing) {
 	if t.cover != 0 {
 		m.settle(a, t.contract, t.cover)
 	}
+	if t.lifted {
+		price := priceOf(t.piece.Quote, t.piece.Qty)
+		m.alarmResolution(a, k, event.AlarmBoundLifted, 0, price)
+	}
 	if over := fundQty - rest - fixedpoint.Qty(taken)*k.lot; over > 0 {
 		m.alarmResolution(a, k, event.AlarmCapExceeded, over, 0)
-	}
-	if t.lifted {
-		price, _ := fixedpoint.UnitPrice(t.piece.Quote, t.piece.Qty)
-		m.alarmResolution(a, k, event.AlarmBoundLifted, 0, price)
 	}
 	m.alarmDeficit(k.fund)
 	if m.remains(c, s) {
@@ -289,6 +303,16 @@ func (m *Machine) alarmResolution(a *account.Account, k *contract, code event.Al
 		Kind: event.EffectAlarm, Flags: event.HasAccount | event.HasSymbol | event.HasFund, Reason: uint8(code),
 		Account: a.ID, Symbol: k.id, Fund: m.funds[k.fund].ID, Qty: qty, Price: price, Mark: k.mark,
 	})
+}
+
+// priceOf is quote / qty for display: below 0 where a price had to be, 0 where it
+// does not fit.
+func priceOf(quote fixedpoint.Amount, qty fixedpoint.Qty) fixedpoint.Price {
+	p, _ := fixedpoint.UnitPrice(quote, qty)
+	if quote != 0 && quote > 0 != (qty > 0) {
+		return -p
+	}
+	return p
 }
 
 // remains reports whether some of the position is still there.
@@ -397,7 +421,7 @@ func (m *Machine) takeOver(a *account.Account, c *closing, t *terms, qty fixedpo
 	if qty == 0 {
 		return
 	}
-	price, _ := fixedpoint.UnitPrice(t.fundQuote, qty)
+	price := priceOf(t.fundQuote, t.signed(qty))
 	m.fx.Append(event.Effect{
 		Kind:    event.EffectTakeover,
 		Flags:   event.HasAccount | event.HasFund | event.HasSymbol,

@@ -139,7 +139,6 @@ func (m *Machine) writeContract(w writer, c *contract) {
 	w.U8(c.heldMore)
 	w.U32(uint32(c.liqAttempts))
 	w.U32(uint32(c.maxCounter))
-	w.U64(c.tickSeq)
 	w.U64(uint64(c.offloadOrder))
 	w.U32(uint32(c.tiers.Len()))
 	for i := range c.tiers.Len() {
@@ -161,7 +160,7 @@ func (c *contract) settings() [26]*int64 {
 		(*int64)(&c.offload.MaxDepthFraction), (*int64)(&c.offload.Slippage),
 		(*int64)(&c.mark), &c.markTime, &c.last, (*int64)(&c.held), &c.heldTime, &c.heldSince,
 		(*int64)(&c.bid), (*int64)(&c.ask), &c.depthTime,
-		(*int64)(&c.inventory.Qty), (*int64)(&c.inventory.Cost), &c.sliceDue,
+		(*int64)(&c.inventory.Qty), (*int64)(&c.inventory.Cost), &c.sliceFrom,
 	}
 }
 
@@ -183,11 +182,11 @@ func (m *Machine) writeAccounts(w writer) {
 		w.U64(uint64(a.Owner))
 		w.I64(int64(a.Wallet))
 		w.I64(a.RoundDue)
-		w.U64(a.WaitSince)
+		w.I64(a.Timeout)
 		w.U32(uint32(a.Attempts))
 		w.U8(uint8(a.Mode))
 		w.U8(uint8(a.Flags))
-		w.U8(flag(a.RoundFilled) | flag(a.RoundTried)<<1 | flag(a.LastReduced != account.None)<<2)
+		w.U8(flag(a.RoundFilled) | flag(a.RoundTried)<<1 | flag(a.LastReduced != account.None)<<2 | flag(a.Waiting)<<3)
 		last := event.SymbolID(0)
 		if a.LastReduced != account.None {
 			last = m.contracts[a.LastReduced].id
@@ -261,7 +260,7 @@ func (m *Machine) writeRankings(w writer) {
 			for j := range r.members {
 				x := &r.members[j]
 				w.U64(uint64(x.Account))
-				w.U8(uint8(x.Side) | flag(x.Long)<<2)
+				w.U8(uint8(x.Side) | flag(x.Long)<<2 | flag(x.InProfit)<<3)
 				w.I64(int64(x.Wallet))
 				w.I64(int64(x.Entry))
 				w.I64(int64(x.Cost))
@@ -397,7 +396,6 @@ func (m *Machine) readContracts(r *reader) {
 		c.heldMore = r.U8()
 		c.liqAttempts = int32(r.U32())
 		c.maxCounter = int(r.U32())
-		c.tickSeq = r.U64()
 		c.offloadOrder = event.OrderID(r.U64())
 		tiers := m.settings.Tiers[:0]
 		for range r.count("tiers", event.MaxTiers) {
@@ -431,12 +429,12 @@ func (m *Machine) readAccounts(r *reader) {
 		a := m.accounts.At(s)
 		a.Wallet = fixedpoint.Amount(r.I64())
 		a.RoundDue = r.I64()
-		a.WaitSince = r.U64()
+		a.Timeout = r.I64()
 		a.Attempts = int32(r.U32())
 		a.Mode = event.AccountMode(r.U8())
 		a.Flags = account.Flags(r.U8())
 		how := r.U8()
-		a.RoundFilled, a.RoundTried = how&1 != 0, how&2 != 0
+		a.RoundFilled, a.RoundTried, a.Waiting = how&1 != 0, how&2 != 0, how&8 != 0
 		last := r.U64()
 		if how&4 != 0 {
 			if a.LastReduced = m.symbolIDs.Find(last); a.LastReduced < 0 {
@@ -512,7 +510,7 @@ func (m *Machine) readRankings(r *reader) {
 			for range r.count("members of a ranking", 2*m.limits.Positions) {
 				x := adl.Member{Account: event.AccountID(r.U64())}
 				how := r.U8()
-				x.Side, x.Long = event.PositionSide(how&3), how&4 != 0
+				x.Side, x.Long, x.InProfit = event.PositionSide(how&3), how&4 != 0, how&8 != 0
 				x.Wallet, x.Entry = fixedpoint.Amount(r.I64()), fixedpoint.Price(r.I64())
 				x.Cost, x.Mark = fixedpoint.Amount(r.I64()), fixedpoint.Price(r.I64())
 				for _, v := range x.Wides() {

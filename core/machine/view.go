@@ -60,7 +60,7 @@ func (w *Viewer) Account(id event.AccountID, v *event.AccountView) bool {
 	a := m.accounts.At(s)
 	known, all := m.knownSums(a)
 	*v = event.AccountView{
-		Account: a.ID, Owner: a.Owner, Mode: a.Mode, Status: m.status(a, all),
+		Account: a.ID, Owner: a.Owner, Mode: a.Mode, Status: m.status(s, &known, all),
 		Wallet: a.Wallet, PendingFee: a.Pending, Equity: amount(known.Equity(a.Wallet - a.Pending)),
 		MM: shownMargin(known.Maintenance), Positions: v.Positions[:0],
 	}
@@ -103,18 +103,23 @@ func (m *Machine) knownSums(a *account.Account) (s margin.Sums, all bool) {
 	return s, all
 }
 
-func (m *Machine) status(a *account.Account, known bool) event.Status {
+func (m *Machine) status(s account.Slot, sums *margin.Sums, known bool) event.Status {
+	a := m.accounts.At(s)
 	switch {
 	case a.Has(account.OutOfSync):
 		return event.OutOfSync
-	case a.Has(account.Bankrupt):
+	case !known:
+		return event.Unassessed
+	case a.Has(account.Bankrupt), a.Wallet < 0 && a.Orders == 0 && m.mode == event.Live && m.accounts.Flat(s):
 		return event.Bankrupt
 	case a.Has(account.Liquidating):
 		return event.Liquidating
-	case !known:
+	case sums.Healthy(a.Wallet - a.Pending):
+		return event.Healthy
+	case m.mode == event.Loading:
 		return event.Unassessed
 	}
-	return event.Healthy
+	return event.Liquidating // as soon as a mark is not blocked
 }
 
 func (w *Viewer) position(a *account.Account, p *account.Position) event.PositionView {
@@ -146,7 +151,7 @@ func (w *Viewer) prices(a *account.Account, sums *margin.Sums, v *event.AccountV
 		}
 	}
 	wallet := a.Wallet - a.Pending
-	if !sums.Healthy(wallet) {
+	if v.Status != event.Healthy {
 		return
 	}
 	for i := 0; i < len(v.Positions); {
@@ -200,8 +205,10 @@ func (w *Viewer) rankContract(contract int32) {
 			p := m.accounts.Position(i)
 			if p.Qty != 0 && (p.Qty > 0) == (side == longs) {
 				if _, ok := m.eligible(p.Account); ok {
+					l := m.legOf(p)
 					members = append(members, adl.Member{
-						Account: m.accounts.At(p.Account).ID, Side: p.Side, Inputs: m.inputs(p.Account, i),
+						Account: m.accounts.At(p.Account).ID, Side: p.Side, InProfit: l.PnL().Sign() > 0,
+						Inputs: m.inputs(p.Account, i),
 					})
 				}
 			}

@@ -205,23 +205,20 @@ func (p *piece) room() (base, room num) {
 func (e *Engine) queue(p *piece, r *receipt) {
 	longs := p.qty.Sign() < 0
 	list, fresh := e.record(p.sym, longs)
-	type key struct {
-		account uint64
-		side    string
-	}
-	gave, able := map[key]num{}, map[key]bool{}
+	gave, able := map[partyKey]num{}, map[partyKey]bool{}
 	left := r.needed
 	for {
 		r.rankedAt = list.seq
 		for _, m := range list.rows {
-			k := key{m.account, m.side}
+			k := partyKey{m.account, m.side}
 			if gave[k] == nil {
 				gave[k] = zero
 			}
 			can := e.canGive(p, m, gave[k])
-			if can.Sign() > 0 {
-				able[k] = true
+			if can.Sign() == 0 || !able[k] && int64(len(able)) >= p.sym.maxParties {
+				continue
 			}
+			able[k] = true
 			x := lessOf(can, left)
 			if x.Sign() > 0 {
 				r.gifts = append(r.gifts, gift{row: m, lots: x})

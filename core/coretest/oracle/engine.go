@@ -97,15 +97,20 @@ func (e *Engine) Apply(line []byte) ([]string, error) {
 	if e.now.known && !was.known {
 		e.startClock()
 	}
-	e.settle()
+	e.settle(t.known || kind == "tick" || kind == "time")
 	e.showFunds(before)
 	return e.out, nil
 }
 
 // settle does what follows every accepted event: holds that run out, accounts
-// in trouble by ascending id, and then the offloader.
-func (e *Engine) settle() {
+// in trouble by ascending id, and then the offloader if the event carries time.
+func (e *Engine) settle(carriesTime bool) {
 	e.expireHolds()
+	for _, a := range e.accounts {
+		// An account that holds something, is paid up or has held a contract is no
+		// longer one whose debt nobody covers.
+		a.debt = a.debt && len(a.positions) == 0 && a.wallet.Sign() < 0 && a.lastReduced == nil
+	}
 	if e.loading {
 		return
 	}
@@ -117,7 +122,9 @@ func (e *Engine) settle() {
 	for _, id := range ids {
 		e.assess(e.accounts[id])
 	}
-	e.offload()
+	if carriesTime {
+		e.offload()
+	}
 }
 
 // startClock dates what happened before the first known time at that time.

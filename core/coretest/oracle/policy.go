@@ -6,25 +6,54 @@ import (
 	"slices"
 )
 
-// weigh takes by one of the proportional policies, from those in profit first.
+// weigh takes by one of the proportional policies, from those in profit first. Who
+// may take part and who counts as in profit is as in the ranking of record; what
+// they weigh is as now.
 func (e *Engine) weigh(p *piece, r *receipt) {
-	rows := e.rows(p.sym, p.qty.Sign() < 0, p.sym.maxParties)
-	slices.SortFunc(rows, func(a, b row) int {
-		return cmp.Or(cmp.Compare(a.account, b.account), cmp.Compare(a.side, b.side))
-	})
-	left := r.needed
-	var groups [2]group
-	for _, m := range rows {
-		can := e.canGive(p, m, zero)
-		if can.Sign() == 0 {
+	longs := p.qty.Sign() < 0
+	list, fresh := e.record(p.sym, longs)
+	gave, left := map[partyKey]num{}, r.needed
+	for {
+		r.rankedAt = list.seq
+		left = e.weighOnce(p, r, list, gave, left)
+		if left.Sign() == 0 || fresh {
+			return
+		}
+		list, fresh = e.rerank(p.sym, longs), true
+	}
+}
+
+// partyKey names a counterparty's position in the contract at hand.
+type partyKey struct {
+	account uint64
+	side    string
+}
+
+func (e *Engine) weighOnce(p *piece, r *receipt, list *ranking, gave map[partyKey]num, left num) num {
+	var able []row
+	for _, m := range list.rows {
+		k := partyKey{m.account, m.side}
+		if gave[k] != nil || e.canGive(p, m, zero).Sign() == 0 || int64(len(r.gifts)+len(able)) >= p.sym.maxParties {
 			continue
 		}
-		r.candidates++
+		now := rowOf(e.accounts[m.account], e.accounts[m.account].positions[positionKey{p.sym.name, m.side}])
+		now.profit, now.score = m.profit, nil
+		able = append(able, now)
+	}
+	r.candidates += len(able)
+	slices.SortFunc(able, func(a, b row) int {
+		return cmp.Or(cmp.Compare(a.account, b.account), cmp.Compare(a.side, b.side))
+	})
+	var groups [2]group
+	for _, m := range able {
 		g := &groups[1]
 		if m.profit {
 			g = &groups[0]
 		}
-		g.rows, g.caps = append(g.rows, m), append(g.caps, can)
+		if p.weighsProfit() && m.profit && m.pnl16.Sign() <= 0 {
+			continue // in profit when ranked, but not now: its share is nothing
+		}
+		g.rows, g.caps = append(g.rows, m), append(g.caps, e.canGive(p, m, zero))
 	}
 	for _, g := range groups {
 		need := lessOf(left, g.total())
@@ -36,12 +65,18 @@ func (e *Engine) weigh(p *piece, r *receipt) {
 		for i, lots := range wholeLots(shares, g.caps, need) {
 			if lots.Sign() > 0 {
 				m := g.rows[i]
-				m.score = nil
 				r.gifts = append(r.gifts, gift{row: m, lots: lots})
+				gave[partyKey{m.account, m.side}] = lots
 			}
 		}
 		left = sub(left, need)
 	}
+	return left
+}
+
+// weighsProfit says whether shares go by unrealized profit.
+func (p *piece) weighsProfit() bool {
+	return p.sym.policy == "pro_rata" || p.sym.policy == "min_max" && p.lossPerLot().Sign() <= 0
 }
 
 // group is the counterparties in profit, or the others, and what each can give.

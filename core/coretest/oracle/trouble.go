@@ -17,7 +17,6 @@ func (e *Engine) assess(a *account) {
 	if a.outOfSync || !a.assessable() {
 		return
 	}
-	a.debt = a.debt && len(a.positions) == 0 && a.wallet.Sign() < 0
 	switch open := e.unblocked(a); {
 	case len(a.positions) == 0:
 		e.assessFlat(a)
@@ -205,6 +204,9 @@ func (e *Engine) cuts(a *account) []cut {
 		fee := mul(p.notional16(), p.sym.liqFee)
 		equity = sub(equity, lessOf(fee, moreOf(equity, zero)))
 		margin = sub(margin, p.mm24())
+		if !full && equity.Cmp(margin) >= 0 {
+			break // an off-lot remainder made the difference: of the next, 0 lots are enough
+		}
 	}
 	return all
 }

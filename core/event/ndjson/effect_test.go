@@ -192,7 +192,7 @@ func TestStateLines(t *testing.T) {
 		{AppendAccount(nil, names, &a), []byte(`{"state":"account","account":7,"owner":8,"mode":"isolated","status":"out_of_sync","wallet":"1","pending_fee":"2",` +
 			`"equity":"3","maintenance_margin":"4","positions":[{"symbol":"BTCUSDT","position_side":"long","qty":"1","cost":"5","entry":"5","mark":"6",` +
 			`"unrealized_pnl":"1","liquidation_below":"2","liquidation_above":"9","bankruptcy_price":"0.00000001","adl_quantile":4},` +
-			`{"symbol":"BTCUSDT","position_side":"short","qty":"-1","cost":"0","entry":"0","mark":null,"unrealized_pnl":null,` +
+			`{"symbol":"BTCUSDT","position_side":"short","qty":"-1","cost":"0","entry":"0","mark":null,"unrealized_pnl":"0",` +
 			`"liquidation_below":null,"liquidation_above":null,"bankruptcy_price":null,"adl_quantile":null}]}`)},
 		{AppendAccount(nil, names, &event.AccountView{Account: 1}), []byte(`{"state":"account","account":1,"owner":0,"mode":"cross","status":"healthy",` +
 			`"wallet":"0","pending_fee":"0","equity":"0","maintenance_margin":"0","positions":[]}`)},

@@ -37,7 +37,7 @@ func (l *line) position(p *event.PositionView) {
 	l.amount("cost", p.Cost)
 	l.price("entry", p.Entry)
 	l.known("mark", p.Mark)
-	l.wideIf("unrealized_pnl", p.PnL, p.Mark != 0)
+	l.wide("unrealized_pnl", p.PnL)
 	l.known("liquidation_below", p.LiquidationBelow)
 	l.known("liquidation_above", p.LiquidationAbove)
 	l.known("bankruptcy_price", p.BankruptcyPrice)
