@@ -19,7 +19,8 @@ type Producer[T any] struct {
 	// when this producer last asked, and a ring further.
 	room Sequence
 	// published is one past the last published sequence, if this is the single
-	// producer and no consumer parks; otherwise it is -1, which no claim is at.
+	// producer and no consumer parks; otherwise it is beyond any claim, which
+	// sends Publish another way.
 	published Sequence
 	// most is the largest claim that needs no further look: 0 before the first
 	// claim, which asks how the ring was put together, then the ring's size.
@@ -50,7 +51,7 @@ func (r *Ring[T]) Producer() *Producer[T] {
 		parks:   r.parks,
 	}
 	if p.multi || r.parks {
-		p.published = -1
+		p.published = closedAt
 	}
 	if !p.multi {
 		if r.single != nil {

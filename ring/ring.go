@@ -42,7 +42,8 @@ const (
 	SingleProducer Mode = iota
 	// MultiProducer is a ring with any number of Producers. A claim costs one
 	// atomic addition, a published record one store of the sequence word that
-	// lies before it in its slot (8 bytes a slot).
+	// lies before it in its slot. A record of 56 bytes makes a slot of 64, one
+	// cache line.
 	MultiProducer
 )
 
@@ -156,7 +157,8 @@ func New[T any](c Config) (*Ring[T], error) {
 //
 // With MultiProducer any goroutine may close. With SingleProducer it is for the
 // producing goroutine, or one that has synchronised with it, as with a Go
-// channel: the claim of a producer that knows of no close is not found out.
+// channel: a record claimed while another goroutine closes may be published after
+// the processors have left. The race detector reports such a close.
 func (r *Ring[T]) Close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

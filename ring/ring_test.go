@@ -154,8 +154,15 @@ func TestFullRing(t *testing.T) {
 }
 
 func TestMisuseIsFoundBeforeItHarms(t *testing.T) {
-	for _, mode := range []Mode{SingleProducer, MultiProducer} {
-		r := mustNew[int64](t, Config{Size: 8, Producers: mode, Wait: Yield})
+	for _, c := range []Config{
+		{Producers: SingleProducer, Wait: Yield},
+		{Producers: MultiProducer, Wait: Yield},
+		{Producers: SingleProducer, Wait: Park},
+		{Producers: MultiProducer, Wait: Park},
+	} {
+		c.Size = 8
+		mode := c.Producers
+		r := mustNew[int64](t, c)
 		c, p := mustProcessor(t, r, nil), r.Producer()
 		lo, err := p.Claim(4)
 		if err != nil {
@@ -168,6 +175,9 @@ func TestMisuseIsFoundBeforeItHarms(t *testing.T) {
 		}{
 			{"publish twice", func() { p.Publish(lo, 1) }},
 			{"publish beyond the claim", func() { p.Publish(lo+1, 4) }},
+			{"publish before the first", func() { p.Publish(-1, 1) }},
+			{"publish beyond all", func() { p.Publish(closedAt, 1) }},
+			{"publish of a wrapped range", func() { p.Publish(math.MaxInt64, 4) }},
 			{"publish of nothing", func() { p.Publish(lo+1, 0) }},
 			{"publish of less", func() { p.Publish(lo+1, -1) }},
 			{"abandon what is published", func() { p.Abandon(lo, 1) }},

@@ -12,14 +12,15 @@ type WaitStrategy uint8
 
 const (
 	// Park looks again for a few microseconds, then sleeps until woken. It costs
-	// no CPU while idle; in return a wake-up takes about 30 us, and each publish
-	// and release has a full fence and a look for sleepers. For those who cannot
-	// spare a core, and for more goroutines than cores.
+	// no CPU while idle; in return a thread that slept takes tens of microseconds
+	// to wake, and each publish and release has a full fence and a look for
+	// sleepers. For those who cannot spare a core, and for more goroutines than
+	// cores.
 	Park WaitStrategy = iota
-	// Yield looks again for a few microseconds, then lets other goroutines run
-	// between looks. It takes a whole core when nothing else wants it. Not for a
-	// goroutine locked to its thread: there each yield is a switch of threads,
-	// 25 to 40 us.
+	// Yield looks a few times, then lets other goroutines run between looks. It
+	// takes a whole core when nothing else wants it. Not for a goroutine locked
+	// to its thread: there each yield that finds another goroutine is a switch of
+	// threads, 25 to 40 us.
 	Yield
 	// Spin looks again and again and never gives up its core: the lowest
 	// latency, one core each for every producer and processor that may wait.
