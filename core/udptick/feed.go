@@ -1,6 +1,7 @@
 package udptick
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -142,7 +143,7 @@ func (c *Config) check(sink Sink) error {
 	return nil
 }
 
-// maxSymbols bounds the memory of a feed: about 130 bytes a symbol.
+// maxSymbols bounds the memory of a feed: about 100 bytes a symbol.
 const maxSymbols = 1 << 20
 
 // Receive takes one datagram that came from an address at a time in nanoseconds
@@ -235,12 +236,8 @@ const framed = lengthSize + TickSize
 // onlyTicks reports whether all messages of p are ticks, so that none is used of
 // a packet that would turn out to be something else halfway.
 func onlyTicks(p *Packet) bool {
-	if len(p.messages) != p.Count*framed {
-		return false
-	}
-	// With the length of each checked in turn, the next begins where it should.
 	for b := p.messages; len(b) > 0; b = b[framed:] {
-		if b[0] != 0 || b[1] != TickSize || !checkTick(b[lengthSize:framed]).none() {
+		if binary.BigEndian.Uint16(b) != TickSize || !checkTick(b[lengthSize:framed]).none() {
 			return false
 		}
 	}

@@ -54,9 +54,14 @@ func TestReceiveCounts(t *testing.T) {
 	}
 	resized := packet(12, at(3))
 	binary.BigEndian.PutUint16(resized[packetHeader:], TickSize+1)
-	// Two messages of 39 and 41 bytes are as long together as two ticks.
-	uneven := packet(12, at(3), at(4))
-	copy(uneven[packetHeader:], rawPacket(12, 2, strings.Repeat("x", 39), strings.Repeat("x", 41))[packetHeader:])
+	// Messages of 39 and 41 bytes, in place of two ticks that one would see there
+	// without a look at the lengths: that of the second begins with the highest
+	// byte of a time, here 0.
+	uneven := packet(12, at(1-noon), at(4))
+	uneven[packetHeader+1], uneven[packetHeader+framed] = 39, 41
+	if _, err := ParsePacket(uneven); err != nil {
+		t.Fatal(err)
+	}
 
 	for _, c := range []struct {
 		name string
@@ -151,6 +156,7 @@ func TestSessionIsThatOfTheFirstGoodPacket(t *testing.T) {
 func TestConfiguredSession(t *testing.T) {
 	f := newFeed(t, Config{Session: session.String()}, unlimited())
 	f.Receive(local, AppendPacket(nil, mustSession("OTHER"), 1, at(1)), noon)
+	checkCounts(t, f.Stats(), count{WrongSession, 1})
 	f.Receive(local, packet(100, at(1)), noon)
 	checkCounts(t, f.Stats(), count{WrongSession, 1}, count{Packets, 1}, count{Ticks, 1}, count{Delivered, 1})
 }
@@ -236,7 +242,7 @@ func describe(records []event.Record) (texts []string) {
 func TestHaltAndResume(t *testing.T) {
 	sink := unlimited()
 	f := newFeed(t, Config{}, sink)
-	for i, flags := range []TickFlags{0, Halted, Halted | Snapshot, Suspect, 0} {
+	for i, flags := range []TickFlags{0, Halted, Halted | Snapshot, Suspect, Snapshot} {
 		tick := at(int64(i))
 		tick.Flags = flags
 		f.Receive(local, packet(uint64(i), tick), noon)
@@ -290,6 +296,29 @@ func TestRingFull(t *testing.T) {
 		t.Error("Flush says something waits")
 	}
 	checkCounts(t, f.Stats(), count{Packets, 3}, count{Ticks, 6}, count{Delivered, 3}, count{Conflated, 3})
+}
+
+// fickle is a sink that refuses the first few offers and then none.
+type fickle struct {
+	refusals int
+	recorder
+}
+
+func (f *fickle) Offer(rec event.Record) bool {
+	f.refusals--
+	return f.refusals < 0 && f.recorder.Offer(rec)
+}
+
+// What waits goes first even if there is room between two offers of one datagram.
+func TestWaitingGoFirst(t *testing.T) {
+	const refusals = 2 // of the first tick, and of it again before the second
+	sink := &fickle{refusals: refusals, recorder: recorder{room: -1}}
+	f := newFeed(t, Config{}, sink)
+	f.Receive(local, packet(1, at(1), Tick{Instrument: 8, Mark: 1, TimeNanos: noon}), noon)
+	want := []string{"tick 7 mt+1 t+0", "tick 8 mt+0 t+0"}
+	if got := describe(sink.records); !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
 }
 
 // A duplicate brings nothing new, but the occasion to offer what waits.

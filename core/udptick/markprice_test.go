@@ -47,6 +47,7 @@ func TestParseMarkPriceUpdate(t *testing.T) {
 		{"an update in an update", documented[:len(documented)-1] + `,"data":` + documented + `}`, "inside of an update"},
 		{"an update around an update", `{"data":` + strings.Replace(documented, `"i"`, `"j"`, 1) + `,"i":"1"}`, "around an update"},
 		{"two updates in a wrapper", `{"data":` + documented + `,"data":{}}`, "inside of an update"},
+		{"an empty one before it", `{"data":{},"data":` + documented + `}`, "inside of an update"},
 		{"an empty wrapper", `{"data":{},"stream":""}`, "want e, E, s and p"},
 		{"a wrapper in a wrapper", `{"data":{"data":` + documented + `}}`, "want e, E, s and p"},
 		{"p as a number", strings.Replace(documented, `"11794.15000000"`, `11794.15`, 1), "want a string"},
