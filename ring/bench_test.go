@@ -23,10 +23,17 @@ type (
 	rec56 struct{ a [7]int64 }
 )
 
+// fill stores word by word: an array literal would be built on the stack and
+// copied in wider words, which the CPU cannot forward from the narrow stores.
 func (e *rec64) fill(s int64) {
-	e.a = [8]int64{s, s + 1, s + 2, s + 3, s + 4, s + 5, s + 6, s + 7}
+	a := &e.a
+	a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7] = s, s+1, s+2, s+3, s+4, s+5, s+6, s+7
 }
-func (e *rec56) fill(s int64) { e.a = [7]int64{s, s, s, s, s, s, s} }
+
+func (e *rec56) fill(s int64) {
+	a := &e.a
+	a[0], a[1], a[2], a[3], a[4], a[5], a[6] = s, s, s, s, s, s, s
+}
 
 // needCPUs skips shapes whose spinning threads would take each other's CPU:
 // they would measure the scheduler.
