@@ -164,6 +164,58 @@ func TestConsumerStalls(t *testing.T) {
 	})
 }
 
+// An ack that meets a full input ring does not wait; a later call sends it.
+func TestAckMeetsFullInput(t *testing.T) {
+	arrange(t, func(t *testing.T, wait ring.WaitStrategy) {
+		c := tiny(wait)
+		c.EffectsSize = 2 * event.MaxRecords
+		e := open(t, c)
+		p, x := e.Producer(), e.Effects()
+		mustSend(t, p, refusal(0))
+		buf := make([]event.Effect, 1)
+		if _, err := x.Next(buf); err != nil {
+			t.Fatal(err)
+		}
+		resume := hold(t, e)
+		for n := 1; p.TrySend(refusal(n)) == nil; n++ {
+		}
+		mustAck(t, x, &buf[0])
+		resume()
+		var seen [2]bool
+		for i := range seen {
+			if err := e.View(context.Background(), func(m *machine.Machine) { _, _, seen[i] = m.Acked() }); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := x.Poll(buf); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if seen != [2]bool{false, true} {
+			t.Errorf("the machine knew of the ack before and after the poll: %v, want false and true", seen)
+		}
+		mustClose(t, e)
+	})
+}
+
+// hold stops the core between two events until resume is called.
+func hold(t *testing.T, e *core.Engine) (resume func()) {
+	t.Helper()
+	held, release, done := make(chan struct{}), make(chan struct{}), make(chan error)
+	go func() {
+		done <- e.View(context.Background(), func(*machine.Machine) {
+			close(held)
+			<-release
+		})
+	}()
+	<-held
+	return func() {
+		close(release)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // A consumer that acknowledges an effect only when it has the next one is always
 // one behind; it needs a second slot and no more.
 func TestConsumerOneBehind(t *testing.T) {

@@ -137,8 +137,8 @@ func TestOpenRefuses(t *testing.T) {
 		text string
 	}{
 		{"an input ring some event does not fit", core.Config{InputSize: 512}, core.ErrConfig, "InputSize 512"},
-		{"an input ring of no power of two", core.Config{InputSize: 1500}, core.ErrConfig, "InputSize"},
-		{"an effects ring of no power of two", core.Config{EffectsSize: 3}, core.ErrConfig, "EffectsSize"},
+		{"an input ring of no power of two", core.Config{InputSize: 1500, Dir: dir}, core.ErrConfig, "InputSize"},
+		{"an effects ring of no power of two", core.Config{EffectsSize: 3, Dir: dir}, core.ErrConfig, "EffectsSize"},
 		{"an effects ring of less than nothing", core.Config{EffectsSize: -1}, core.ErrConfig, "EffectsSize"},
 		{"snapshots without a folder", core.Config{SnapshotEvery: 10}, core.ErrConfig, "Dir"},
 		{"keeping without a folder", core.Config{Keep: 2}, core.ErrConfig, "Dir"},

@@ -253,6 +253,39 @@ func TestAutoAckKeepsNothing(t *testing.T) {
 		t.Errorf("%d effects at first; then %+v", len(got), r)
 	}
 	mustClose(t, e)
+
+	// A consumer that has acks now may acknowledge what an earlier engine gave it.
+	c.AutoAck = false
+	e = open(t, c)
+	if err := e.Effects().Ack(2, 0); err != nil {
+		t.Error(err)
+	}
+	if err := e.Effects().Ack(4, 0); !errors.Is(err, core.ErrAck) {
+		t.Errorf("ack of an event to come: %v, want %v", err, core.ErrAck)
+	}
+	mustClose(t, e)
+}
+
+// A periodic snapshot comes in the middle of a batch, when effects decided before
+// it are not in the ring yet: it has them all the same.
+func TestSnapshotInBatch(t *testing.T) {
+	c := core.Config{Dir: t.TempDir(), SnapshotEvery: 5}
+	e := open(t, c)
+	p := e.Producer()
+	resume := hold(t, e)
+	for n := range 9 {
+		mustSend(t, p, refusal(n))
+	}
+	resume()
+	mustClose(t, e)
+	if err := os.Remove(e.Stats().LastSnapshot.Path); err != nil {
+		t.Fatal(err)
+	}
+	e = open(t, c)
+	if r := e.Recovery(); r.Snapshot.Sequence != 5 || r.Effects != 5 {
+		t.Errorf("%+v, want sequence 5 and its 5 effects", r)
+	}
+	mustClose(t, e)
 }
 
 func TestPeriodicSnapshots(t *testing.T) {
