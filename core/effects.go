@@ -21,13 +21,10 @@ type Effects struct {
 	acks           *ring.Producer[event.Record]
 	auto           bool
 
-	known   position // the last effect delivered or skipped
+	known   position // all effects up to it are delivered or skipped
 	acked   position // the last effect acknowledged
 	pending bool     // acked is not in the input ring yet
 	overrun int      // effects delivered of those that found no room in the ring
-	// restored is the sequence Open restored: effects up to it that are not in
-	// the ring were published by an earlier engine.
-	restored uint64
 }
 
 // position is an effect's id: effects are ordered by it.
@@ -47,7 +44,8 @@ func (e *Engine) Effects() *Effects { return &e.effects }
 
 // Next copies what can be read into dst, waiting until there is at least one
 // effect, and returns how many those are. When the engine has ended and all is
-// read the error is ErrClosed, or the *Fault that ended it.
+// read the error is ErrClosed, or the *Fault that ended it. Requires: dst is not
+// empty.
 func (x *Effects) Next(dst []event.Effect) (int, error) {
 	x.sendAck()
 	lo, hi, err := x.reader.Next()
@@ -88,7 +86,7 @@ func (x *Effects) deliver(dst []event.Effect, lo, hi ring.Sequence) int {
 	if n > 0 {
 		x.known = positionOf(&dst[n-1])
 		if x.auto {
-			x.free(x.known)
+			pass(x.keeper, x.known)
 		}
 	}
 	return n
@@ -114,60 +112,49 @@ func (x *Effects) rest(dst []event.Effect) (int, error) {
 // after a restart at what it has itself written down. Acknowledging again, or
 // less, does nothing.
 //
-// It never waits. The error is ErrAck for an effect that was not published, which
-// means that the consumer and the engine have different histories; after the
-// engine's end it is ErrClosed or the *Fault, and the effects will come again.
+// It never waits. The error is ErrAck for an effect of an event that was not
+// applied, which means that the consumer and the engine have different histories;
+// after the engine's end it is ErrClosed or the *Fault, and the effects will come
+// again.
 func (x *Effects) Ack(seq uint64, index uint32) error {
 	select {
 	case <-x.engine.closing:
 		return x.engine.ended()
 	default:
 	}
+	if err := x.engine.Err(); err != nil {
+		return err
+	}
 	to := position{seq, index}
 	if !to.after(x.acked) {
 		return nil
 	}
-	if to.after(x.known) && !x.skip(to) {
-		return fmt.Errorf("%w: of effect (%d, %d): the last one published is (%d, %d)", ErrAck, seq, index, x.known.seq, x.known.index)
+	if to.after(x.known) {
+		// The core counts an event when its effects are published.
+		if applied := x.engine.counters.applied.Load(); seq > applied {
+			return fmt.Errorf("%w: of effect (%d, %d): the last event applied is %d", ErrAck, seq, index, applied)
+		}
+		x.known = to
+		pass(x.reader, to) // unread
 	}
-	x.free(to)
+	pass(x.keeper, to) // read: gives the slots back to the core
 	x.acked, x.pending = to, !x.auto
 	x.sendAck()
 	return nil
 }
 
-// skip passes over unread effects up to and with to, and reports whether to, or
-// an effect after it, was published.
-func (x *Effects) skip(to position) bool {
+// pass releases what p can see up to and with to.
+func pass(p *ring.Processor[event.Effect], to position) {
 	for {
-		lo, hi, _ := x.reader.TryNext()
-		if lo == hi {
-			return !to.after(x.known) || to.seq <= x.restored
-		}
+		lo, hi, _ := p.TryNext()
 		s := lo
-		for s < hi && !positionOf(x.reader.At(s)).after(to) {
-			x.known = positionOf(x.reader.At(s))
-			s++
-		}
-		x.reader.Release(s)
-		if s < hi {
-			return true
-		}
-	}
-}
-
-// free gives the slots of delivered effects up to and with to back to the core.
-func (x *Effects) free(to position) {
-	for {
-		lo, hi, _ := x.keeper.TryNext()
-		s := lo
-		for s < hi && !positionOf(x.keeper.At(s)).after(to) {
+		for s < hi && !positionOf(p.At(s)).after(to) {
 			s++
 		}
 		if s == lo {
 			return
 		}
-		x.keeper.Release(s)
+		p.Release(s)
 	}
 }
 

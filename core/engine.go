@@ -20,13 +20,18 @@ type Engine struct {
 	input    *ring.Ring[event.Record]
 	output   *ring.Ring[event.Effect]
 	recovery Recovery
-	effects  Effects // the consumer's
-	loop     loop    // the core's goroutine's until done is closed
+	store    *snapshot.Store // nil without a Dir
+	closing  chan struct{}   // closed by Close, before the rings are
+	done     chan struct{}   // closed when the core's goroutine has ended
 
-	store   *snapshot.Store // nil without a Dir
-	closing chan struct{}   // closed by Close, before the rings are
-	done    chan struct{}   // closed when the core's goroutine has ended
-	fault   atomic.Pointer[Fault]
+	// Two cache lines between what different goroutines write at every event.
+	_       [128]byte
+	effects Effects // the consumer's
+	_       [128]byte
+	loop    loop // the core's goroutine's until done is closed
+	_       [128]byte
+
+	fault atomic.Pointer[Fault]
 
 	// turn holds a token for the one caller whose command may be pending, nudger
 	// is that caller's.
@@ -127,7 +132,7 @@ func (e *Engine) connect(m *machine.Machine, unacknowledged []event.Effect) erro
 
 // connect attaches the reading end.
 func (x *Effects) connect(e *Engine, m *machine.Machine) (err error) {
-	x.engine, x.auto, x.acks, x.restored = e, e.config.AutoAck, e.input.Producer(), m.Sequence()
+	x.engine, x.auto, x.acks = e, e.config.AutoAck, e.input.Producer()
 	x.acked.seq, x.acked.index, _ = m.Acked()
 	x.known = x.acked
 	if x.reader, err = e.output.NewProcessor(nil); err != nil {
