@@ -1,0 +1,403 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/backstop-fund/backstop/cmd/internal/exit"
+	"github.com/backstop-fund/backstop/core"
+	"github.com/backstop-fund/backstop/core/event"
+	"github.com/backstop-fund/backstop/core/machine"
+	"github.com/backstop-fund/backstop/core/udptick"
+)
+
+const serveLong = `Runs the engine: NDJSON events and UDP mark prices in, NDJSON effects out, and
+snapshots from which it goes on after a restart.
+
+Events come from standard input, whose end is a clean stop, or over a unix socket
+from any number of connections. A line that is no event ends its connection, after
+a line {"error":"line:column: what"}; on standard input it ends the run, as in
+apply. Events without "t" are stamped with this host's clock, and time passes
+without events, unless --clock events: then only events tell the time.
+
+Effects go to standard output or to one connection to a second socket. They are
+kept until {"e":"ack","seq":...,"i":...} says that the consumer has them, up to and
+with that one, and come again to a consumer that connects again, and after a
+restart from a snapshot. Acknowledgements are taken on every input and on the
+consumer's own connection. There is room for --effects-buffer effects: when nobody
+acknowledges, the engine waits and nothing is lost. On standard input an
+acknowledgement can be stuck behind events that wait; a consumer with a socket
+acknowledges there and never is. With --auto-ack effects need no acknowledgement
+and are delivered once; those on their way when a process dies are lost.
+
+--init names events for funds, contracts and accounts, each with "src" and "sseq":
+at a start those that were applied before are passed over.
+
+Signals: SIGTERM is a clean stop with exit code 0, SIGINT one with 130, SIGUSR1
+takes a snapshot. A clean stop applies what was taken, takes a snapshot and gives
+the consumer what there is, for at most five seconds over a socket.
+
+A damaged snapshot is passed over for the one before, with a warning; if all are
+damaged, the exit code is 4.`
+
+const serveExample = `  backstop serve --clock events < events.ndjson > effects.ndjson
+  backstop serve --snapshots /var/lib/backstop --snapshot-every 1000000 \
+    --events unix:/run/backstop/events --effects unix:/run/backstop/effects \
+    --udp 10.1.2.10:26400 --udp-allow 10.1.2.0/28 --init /etc/backstop/init.ndjson`
+
+// serveFlags are the settings of a server.
+type serveFlags struct {
+	events, effects string
+	init            string
+	clock           string
+	autoAck         bool
+
+	udp, framing, session string
+	allow                 []string
+	udpBuffer             int
+
+	engine core.Config
+}
+
+func newServe() *cobra.Command {
+	var s serveFlags
+	cmd := &cobra.Command{
+		Use:     "serve",
+		Short:   "Run the engine behind UDP, sockets and standard input and output",
+		Long:    serveLong,
+		Example: serveExample,
+		Args:    usage(cobra.NoArgs),
+	}
+	f := cmd.Flags()
+	f.StringVar(&s.events, "events", "-", "where events come from: `-|unix:PATH`")
+	f.StringVar(&s.effects, "effects", "-", "where effects go: `-|unix:PATH`")
+	f.StringVar(&s.init, "init", "", "`file` of events to apply once, before all others")
+	f.StringVar(&s.clock, "clock", "wall", "`wall|events`: who tells the time")
+	f.BoolVar(&s.autoAck, "auto-ack", false, "effects need no acknowledgement")
+	f.StringVar(&s.udp, "udp", "", "`address` and port to receive mark prices on")
+	f.StringArrayVar(&s.allow, "udp-allow", nil, "`prefix` datagrams may come from; may be repeated; without, only this host")
+	f.StringVar(&s.framing, "framing", "mold64", "`mold64|binance`: form of the datagrams; binance knows the contracts of the start")
+	f.StringVar(&s.session, "udp-session", "", "only mold64 `session` to accept; without, the first one seen")
+	f.IntVar(&s.udpBuffer, "udp-buffer", 4<<20, "`bytes` of datagrams the system is to keep")
+	f.StringVar(&s.engine.Dir, "snapshots", "", "`folder` of the snapshots, of nothing else; without, none are taken")
+	f.Uint64Var(&s.engine.SnapshotEvery, "snapshot-every", 0, "`events` from one snapshot to the next; 0 takes them at a clean stop and on SIGUSR1 only")
+	f.IntVar(&s.engine.Keep, "keep", 0, "`snapshots` to keep; 0 is 3")
+	f.IntVar(&s.engine.InputSize, "input-buffer", 1<<14, "`records` of 64 bytes in the input ring, a power of two")
+	f.IntVar(&s.engine.EffectsSize, "effects-buffer", 1<<16, "`effects` that may be unacknowledged, a power of two")
+	limits := limitFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		s.engine.Limits, s.engine.AutoAck = *limits, s.autoAck
+		return s.run(cmd)
+	}
+	return cmd
+}
+
+// check refuses settings that contradict themselves, before anything is opened.
+func (f *serveFlags) check() error {
+	if f.clock != "wall" && f.clock != "events" {
+		return exit.Errorf(exit.Usage, "--clock %q: want wall or events", f.clock)
+	}
+	if f.framing != "mold64" && f.framing != "binance" {
+		return exit.Errorf(exit.Usage, "--framing %q: want mold64 or binance", f.framing)
+	}
+	if f.udp == "" && (len(f.allow) > 0 || f.session != "") {
+		return exit.Errorf(exit.Usage, "--udp-allow and --udp-session mean nothing without --udp")
+	}
+	if f.engine.Dir == "" && (f.engine.SnapshotEvery != 0 || f.engine.Keep != 0) {
+		return exit.Errorf(exit.Usage, "--snapshot-every and --keep mean nothing without --snapshots")
+	}
+	if _, err := f.sources(); err != nil {
+		return err
+	}
+	if _, err := socketPath("events", f.events); err != nil {
+		return err
+	}
+	_, err := socketPath("effects", f.effects)
+	return err
+}
+
+// sources are the prefixes of --udp-allow.
+func (f *serveFlags) sources() ([]netip.Prefix, error) {
+	var prefixes []netip.Prefix
+	for _, s := range f.allow {
+		p, err := netip.ParsePrefix(s)
+		if err != nil {
+			return nil, exit.Errorf(exit.Usage, "--udp-allow %q: want a prefix such as 10.1.2.0/28", s)
+		}
+		prefixes = append(prefixes, p)
+	}
+	return prefixes, nil
+}
+
+// server is a running engine and all that is attached to it.
+type server struct {
+	*hub
+	flags  *serveFlags
+	log    zerolog.Logger
+	cancel context.CancelCauseFunc // ends the run, for a reason
+
+	stdin  io.Reader
+	stdout io.Writer
+	// lines is the intake of standard input, if events come from there.
+	lines *intake
+
+	tasks     sync.WaitGroup // all goroutines but those behind a door
+	events    *door          // nil for standard input
+	consumers *door          // nil for standard output
+	adapter   *udptick.Adapter
+}
+
+// errInputEnded is the cause of a stop at the end of standard input.
+var errInputEnded = errors.New("the end of standard input")
+
+func (f *serveFlags) run(cmd *cobra.Command) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	engine, err := core.Open(f.engine)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(cmd.Context())
+	defer cancel(nil)
+	s := &server{
+		hub:   &hub{engine: engine, outlet: newOutlet(engine.Effects(), f.autoAck), clock: f.clock == "wall"},
+		flags: f, cancel: cancel,
+		log:   newLog(cmd.ErrOrStderr()),
+		stdin: cmd.InOrStdin(), stdout: cmd.OutOrStdout(),
+	}
+	if f.events == "-" {
+		s.lines = s.intake()
+	}
+	s.logRecovery()
+	s.tasks.Go(func() { s.failing(s.outlet.collect()) })
+	// What stops the delivery is the engine's end, not the signal for it.
+	delivery, cut := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cut(nil)
+	var starting sync.WaitGroup
+	starting.Go(func() { s.failing(s.start(ctx, delivery)) })
+
+	<-ctx.Done()
+	s.log.Info().Str("cause", context.Cause(ctx).Error()).Msg("stopping")
+	closed := engine.Close()
+	s.outlet.close()
+	starting.Wait()
+	s.closeDoors()
+	s.tasks.Wait()
+	s.logEnd()
+	return outcome(ctx, closed)
+}
+
+// failing ends the run if a part of it failed.
+func (s *server) failing(err error) {
+	if err != nil {
+		s.cancel(err)
+	}
+}
+
+// outcome is the error of a run that was ended for ctx's cause, and whose engine
+// closed with an error or nil.
+func outcome(ctx context.Context, closed error) error {
+	cause := context.Cause(ctx)
+	_, signalled := errors.AsType[*signalError](cause)
+	switch {
+	case closed != nil && (signalled || cause == errInputEnded || errors.Is(closed, cause)):
+		return closed
+	case terminated(ctx) || cause == errInputEnded:
+		return nil
+	case closed == nil:
+		return cause
+	}
+	return errors.Join(cause, closed)
+}
+
+// start opens one thing after the other: effects can leave before any event
+// comes in, and the init file comes before all else.
+func (s *server) start(ctx, delivery context.Context) error {
+	if err := s.bind(ctx); err != nil {
+		return err
+	}
+	if err := s.startEffects(delivery); err != nil {
+		return err
+	}
+	s.tasks.Go(func() { s.monitor(ctx) })
+	if s.flags.init != "" {
+		if err := s.initialize(ctx); err != nil {
+			return err
+		}
+	}
+	if s.clock {
+		s.tasks.Go(func() { s.runClock(ctx) })
+	}
+	if s.flags.udp != "" {
+		if err := s.startTicks(ctx); err != nil {
+			return err
+		}
+	}
+	return s.startEvents(ctx)
+}
+
+func (s *server) startEffects(delivery context.Context) error {
+	path, err := socketPath("effects", s.flags.effects)
+	if err != nil {
+		return err
+	}
+	if path == "" {
+		s.outlet.attach()
+		s.tasks.Go(func() { s.failing(s.outlet.write(delivery, s.stdout, &s.names)) })
+		return nil
+	}
+	s.consumers, err = open(path, func(conn *net.UnixConn) { s.serveConsumer(delivery, conn) })
+	if err != nil {
+		return err
+	}
+	s.tasks.Go(func() { s.failing(s.consumers.run()) })
+	s.log.Info().Str("path", path).Msg("effects can be read")
+	return nil
+}
+
+// initialize feeds the init file. What the rules refuse of it is an effect like
+// any other; here it is only counted.
+func (s *server) initialize(ctx context.Context) error {
+	before := s.engine.Stats().Refused
+	fed, err := s.intake().runInit(ctx, s.flags.init)
+	if err != nil {
+		return err
+	}
+	if err := s.bind(ctx); err != nil { // waits until all of it is applied
+		return err
+	}
+	refused := s.engine.Stats().Refused - before
+	s.log.Info().Str("file", s.flags.init).Int("new", fed).Uint64("refused", refused).Msg("initialized")
+	return nil
+}
+
+func (s *server) startTicks(ctx context.Context) error {
+	sources, err := s.flags.sources()
+	if err != nil {
+		return err
+	}
+	config := udptick.Config{
+		Listen: s.flags.udp, Sources: sources, Session: s.flags.session,
+		Symbols: s.flags.engine.Limits.Symbols, ReceiveBuffer: s.flags.udpBuffer,
+	}
+	if s.flags.framing == "binance" {
+		config.Framing = udptick.MarkPriceUpdates
+		if config.Names, err = s.symbols(ctx); err != nil {
+			return err
+		}
+	}
+	s.adapter, err = udptick.Listen(config, s.engine.Producer())
+	if _, system := errors.AsType[*net.OpError](err); system {
+		return exit.With(exit.Unavailable, err)
+	}
+	if err != nil {
+		return exit.With(exit.BadInput, err)
+	}
+	if granted := s.adapter.Stats()[udptick.ReceiveBuffer]; granted < uint64(s.flags.udpBuffer) {
+		s.log.Warn().Uint64("bytes", granted).Int("asked", s.flags.udpBuffer).
+			Msgf("the system keeps fewer datagrams than asked: sysctl -w net.core.rmem_max=%d", s.flags.udpBuffer)
+	}
+	s.log.Info().Stringer("address", s.adapter.Addr()).Stringer("framing", config.Framing).Msg("receiving mark prices")
+	s.tasks.Go(func() { s.failing(s.adapter.Run()) })
+	return nil
+}
+
+// symbols are the contracts by name.
+func (s *server) symbols(ctx context.Context) (map[string]event.SymbolID, error) {
+	symbols := make(map[string]event.SymbolID)
+	err := s.engine.View(ctx, func(m *machine.Machine) {
+		maps.Insert(symbols, func(yield func(string, event.SymbolID) bool) {
+			m.Symbols(func(id event.SymbolID, name event.Name) bool { return yield(name.String(), id) })
+		})
+	})
+	return symbols, err
+}
+
+func (s *server) startEvents(ctx context.Context) error {
+	path, err := socketPath("events", s.flags.events)
+	if err != nil {
+		return err
+	}
+	if path == "" {
+		s.tasks.Go(func() {
+			err := s.lines.run(ctx, newInterruptible(ctx, s.stdin))
+			if err == nil {
+				err = errInputEnded
+			}
+			s.cancel(err)
+		})
+		return nil
+	}
+	s.events, err = open(path, func(conn *net.UnixConn) { s.serveProducer(ctx, conn) })
+	if err != nil {
+		return err
+	}
+	s.tasks.Go(func() { s.failing(s.events.run()) })
+	s.log.Info().Str("path", path).Msg("events are taken")
+	return nil
+}
+
+// closeDoors ends what the engine's end does not end by itself.
+func (s *server) closeDoors() {
+	if s.adapter != nil {
+		s.adapter.Close() // it was open, and reads only
+	}
+	if s.events != nil {
+		s.events.close(func(conn *net.UnixConn) { conn.CloseRead() })
+		s.events.visits.Wait()
+	}
+	if s.consumers != nil {
+		s.consumers.close(func(conn *net.UnixConn) { conn.SetWriteDeadline(time.Now().Add(5 * time.Second)) })
+		s.consumers.visits.Wait()
+	}
+}
+
+// newLog writes to standard error: JSON, or text if a person looks at it.
+func newLog(w io.Writer) zerolog.Logger {
+	zerolog.TimeFieldFormat = time.RFC3339Nano
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		w = zerolog.ConsoleWriter{Out: f, TimeFormat: time.TimeOnly, NoColor: os.Getenv("NO_COLOR") != ""}
+	}
+	return zerolog.New(w).With().Timestamp().Logger()
+}
+
+func (s *server) logRecovery() {
+	r := s.engine.Recovery()
+	for _, why := range r.Skipped {
+		s.log.Warn().Err(why).Msg("a damaged snapshot was passed over: events after the one restored are to be sent again")
+	}
+	if r.Snapshot.Path != "" {
+		s.log.Info().Str("file", r.Snapshot.Path).Uint64("sequence", r.Snapshot.Sequence).
+			Int("effects", r.Effects).Msg("restored")
+	}
+}
+
+// logEnd says what the run has done.
+func (s *server) logEnd() {
+	stats := s.engine.Stats()
+	if s.adapter != nil {
+		counters := zerolog.Dict()
+		for i, n := range s.adapter.Stats() {
+			counters = counters.Uint64(fmt.Sprint(udptick.Counter(i)), n)
+		}
+		s.log.Info().Dict("counters", counters).Msg("mark prices received")
+	}
+	if path := stats.LastSnapshot.Path; path != "" {
+		s.log.Info().Str("file", path).Uint64("sequence", stats.LastSnapshot.Sequence).Msg("last snapshot")
+	}
+	s.log.Info().Uint64("applied", stats.Applied).Uint64("refused", stats.Refused).
+		Uint64("effects", stats.Effects).Int("unacknowledged", s.outlet.undelivered()).Msg("stopped")
+}
