@@ -30,10 +30,10 @@ func (p *Piece) size() fixedpoint.Qty {
 	return p.Qty
 }
 
-// MayTake returns how many lots of p the fund may take now. Cash and x are those
-// before the piece, cover or surplus already counted; inv is the fund's in the
-// contract.
-func (f *Fund) MayTake(x Exposure, inv Inventory, p Piece) int64 {
+// MayTake returns how many lots of p the fund may take now; restricted, only those
+// that bring its inventory towards zero. Cash and x are those before the piece,
+// cover or surplus already counted; inv is the fund's in the contract.
+func (f *Fund) MayTake(x Exposure, inv Inventory, p Piece, restricted bool) int64 {
 	t := f.test(x, inv, p)
 	all, rest := p.Lots()
 	// Lots that keep within zero; none where the remainder alone passes it.
@@ -42,7 +42,7 @@ func (f *Fund) MayTake(x Exposure, inv Inventory, p Piece) int64 {
 		inward = min(all, (t.held - rest).Lots(p.Lot))
 	}
 	lots := last(0, inward, func(n int64) bool { return t.equity(n).Sign() >= 0 && t.fits(n) })
-	if lots < inward || f.Restricted() || lots == all {
+	if lots < inward || restricted || lots == all {
 		return lots
 	}
 	// Beyond zero: what is left under the caps is concave in the lots, for base is

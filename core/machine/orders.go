@@ -214,13 +214,10 @@ func (m *Machine) bookLiquidation(o *order, l *leg) {
 }
 
 // liquidationFee is liq_fee x quote, half-even, at most the equity left at mark,
-// earlier pending fees counted.
+// earlier pending fees counted. A contract without a mark counts as worth its cost.
 func (m *Machine) liquidationFee(a *account.Account, contract int32, quote fixedpoint.Amount) fixedpoint.Amount {
 	fee, _ := fixedpoint.MulDiv(int64(max(quote, -quote)), int64(m.contracts[contract].liqFee), fixedpoint.One, fixedpoint.HalfEven)
-	sums, known := m.sums(a)
-	if !known {
-		return 0
-	}
+	sums, _ := m.knownSums(a)
 	left := rounded(sums.Equity(a.Wallet-a.Pending), fixedpoint.One, fixedpoint.Floor)
 	if left.Sign() <= 0 {
 		return 0

@@ -270,7 +270,8 @@ func (m *Machine) resolvePosition(s account.Slot, c *closing) {
 		t.room = fixedpoint.Int128{} // how much more it may hold: nothing
 	}
 	lots, rest := t.piece.Lots()
-	taken := f.MayTake(x, k.inventory, t.piece)
+	// Cover is booked after the piece: it does not yet put the fund in deficit.
+	taken := f.MayTake(x, k.inventory, t.piece, m.funds[k.fund].Restricted())
 	var found found
 	m.scratch.gives = m.scratch.gives[:0]
 	if need := lots - taken; need > 0 {
