@@ -299,7 +299,7 @@ func (s *server) startTicks(ctx context.Context) error {
 			return err
 		}
 	}
-	s.adapter, err = udptick.Listen(config, s.engine.Producer())
+	s.adapter, err = udptick.Listen(config, ticks{s.engine.Producer(), s.outlet})
 	if _, system := errors.AsType[*net.OpError](err); system {
 		return exit.With(exit.Unavailable, err)
 	}

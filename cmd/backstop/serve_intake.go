@@ -83,6 +83,7 @@ func (in *intake) send(ctx context.Context, line []byte, e event.Event) error {
 	}
 	in.sent.Add(1)
 	defer in.sent.Add(1)
+	defer in.outlet.expect()
 	if isCreation(e) {
 		return in.create(ctx, line)
 	}
@@ -171,8 +172,22 @@ func (h *hub) runClock(ctx context.Context) {
 			// What finds no room is made up for by the next one; the engine's end is
 			// told elsewhere.
 			_ = producer.TrySend(event.Event{event.Time(now.UnixNano())})
+			h.outlet.expect()
 		case <-ctx.Done():
 			return
 		}
 	}
+}
+
+// ticks is where an adapter puts its ticks.
+type ticks struct {
+	producer *core.Producer
+	outlet   *outlet
+}
+
+// Offer is the producer's.
+func (t ticks) Offer(r event.Record) bool {
+	taken := t.producer.Offer(r)
+	t.outlet.expect()
+	return taken
 }

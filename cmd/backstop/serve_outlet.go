@@ -24,6 +24,7 @@ import (
 type outlet struct {
 	auto  bool          // what is written is acknowledged
 	more  chan struct{} // holds a token when there may be something to write
+	fed   chan struct{} // holds a token when there may be something to collect
 	batch []event.Effect
 
 	mu       sync.Mutex
@@ -36,33 +37,57 @@ type outlet struct {
 }
 
 func newOutlet(effects *core.Effects, auto bool) *outlet {
-	return &outlet{effects: effects, auto: auto, more: make(chan struct{}, 1), batch: make([]event.Effect, 256)}
+	return &outlet{
+		effects: effects, auto: auto, batch: make([]event.Effect, 256),
+		more: make(chan struct{}, 1), fed: make(chan struct{}, 1),
+	}
 }
 
-// Polling the engine costs a few nanoseconds, but a wake-up each time: the pause
-// grows while nothing comes. The longest is what an effect after silence waits.
+// The engine is asked again after a pause that grows while nothing comes and
+// begins anew with every event that is sent: its effects are there within
+// microseconds, and an idle engine costs next to nothing. The longest pause is
+// what an effect waits whose event was held up, by a snapshot for example.
 const (
 	shortestPause = 20 * time.Microsecond
-	longestPause  = time.Millisecond
+	longestPause  = 10 * time.Millisecond
 )
 
 // collect takes effects from the engine until it has ended, and returns why it
 // did: nil for Close.
 func (o *outlet) collect() error {
 	pause := shortestPause
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
 	for {
 		n, err := o.poll()
-		switch {
-		case err == core.ErrClosed:
+		if err == core.ErrClosed {
 			return nil
-		case err != nil:
-			return err
-		case n > 0:
-			pause = shortestPause
-		default:
-			time.Sleep(pause)
-			pause = min(2*pause, longestPause)
 		}
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			pause = shortestPause
+			continue
+		}
+		timer.Reset(pause)
+		select {
+		case <-timer.C:
+			pause = min(2*pause, longestPause)
+		case <-o.fed:
+			pause = shortestPause
+		}
+	}
+}
+
+// expect says that an event was sent, which may have effects.
+func (o *outlet) expect() { signalOnce(o.fed) }
+
+// signalOnce puts a token into c unless there is one.
+func signalOnce(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
 	}
 }
 
@@ -83,16 +108,9 @@ func (o *outlet) poll() (int, error) {
 		o.end = err
 	}
 	if n > 0 || err != nil {
-		o.wake()
+		signalOnce(o.more)
 	}
 	return n, err
-}
-
-func (o *outlet) wake() {
-	select {
-	case o.more <- struct{}{}:
-	default:
-	}
 }
 
 // ack forgets what the consumer has.
