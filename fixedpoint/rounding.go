@@ -5,7 +5,7 @@ import (
 	"math/bits"
 )
 
-//go:generate go run golang.org/x/tools/cmd/stringer -type=Rounding -output=rounding_string.go
+//go:generate go tool stringer -type=Rounding -output=rounding_string.go
 
 // Rounding says which of the two neighbouring integers stands for a quotient
 // that lies between them. An exact quotient is never changed.

@@ -34,7 +34,7 @@ var (
 // Mode says how many goroutines produce.
 type Mode uint8
 
-//go:generate go run golang.org/x/tools/cmd/stringer -type=Mode,WaitStrategy -output=enum_string.go
+//go:generate go tool stringer -type=Mode,WaitStrategy -output=enum_string.go
 
 const (
 	// SingleProducer is a ring with exactly one Producer. It publishes in the
