@@ -232,7 +232,7 @@ func (s *server) start(ctx, delivery context.Context) error {
 	if err := s.startEffects(delivery); err != nil {
 		return err
 	}
-	s.tasks.Go(func() { s.monitor(ctx) })
+	s.startMonitor(ctx)
 	if s.flags.init != "" {
 		if err := s.initialize(ctx); err != nil {
 			return err

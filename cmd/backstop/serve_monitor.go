@@ -19,12 +19,19 @@ type watch struct {
 	stalls int    // seconds for which the engine has waited for acknowledgements
 }
 
-// monitor says what happens to the engine without anybody asking, and takes a
-// snapshot when SIGUSR1 asks.
-func (s *server) monitor(ctx context.Context) {
+// startMonitor has SIGUSR1 taken care of from its return on.
+func (s *server) startMonitor(ctx context.Context) {
 	asked := make(chan os.Signal, 1)
 	notifySnapshot(asked)
-	defer signal.Stop(asked)
+	s.tasks.Go(func() {
+		defer signal.Stop(asked)
+		s.monitor(ctx, asked)
+	})
+}
+
+// monitor says what happens to the engine without anybody asking, and takes a
+// snapshot when somebody does.
+func (s *server) monitor(ctx context.Context, asked <-chan os.Signal) {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
 	var w watch
