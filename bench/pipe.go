@@ -1,0 +1,173 @@
+package bench
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"github.com/backstop-fund/backstop/core"
+	"github.com/backstop-fund/backstop/core/event"
+	"github.com/backstop-fund/backstop/core/udptick"
+	"github.com/backstop-fund/backstop/ring"
+)
+
+// ErrDrift means that the workload is not what the measurement is about any
+// more: a figure taken from it would be wrong.
+var ErrDrift = errors.New("bench: workload drifted")
+
+// Pipe drives a distressed market through the whole path. One goroutine is the
+// network, the venue and the consumer, the engine's is the other: on two CPUs
+// neither takes the other's.
+type Pipe struct {
+	engine   *core.Engine
+	market   *Market
+	feed     *udptick.Feed
+	in       *core.Producer
+	out      *core.Effects
+	from     netip.Addr
+	session  udptick.Session
+	datagram []byte
+	effects  []event.Effect
+
+	decided event.OrderID // the last liquidation order read
+	seen    func(event.OrderID)
+	err     error // the first thing that went wrong
+}
+
+// readBatch is how many effects are read at once.
+const readBatch = 64
+
+// OpenPipe builds a market of the given shape in a new engine. seen, unless nil,
+// is called for every decision as it is read. The error is ErrShape or one of
+// the engine's.
+func OpenPipe(shape Shape, wait ring.WaitStrategy, seen func(event.OrderID)) (*Pipe, error) {
+	shape.Distress = true
+	market, err := NewMarket(shape)
+	if err != nil {
+		return nil, err
+	}
+	session, err := udptick.MakeSession("bench")
+	if err != nil {
+		return nil, err
+	}
+	p := &Pipe{
+		market: market, session: session, from: netip.MustParseAddr("127.0.0.1"),
+		datagram: make([]byte, 0, 128), effects: make([]event.Effect, readBatch), seen: seen,
+	}
+	if p.feed, err = udptick.NewFeed(udptick.Config{}, p); err != nil {
+		return nil, err
+	}
+	if p.engine, err = core.Open(core.Config{Limits: shape.Limits(), Wait: wait}); err != nil {
+		return nil, err
+	}
+	p.in, p.out = p.engine.Producer(), p.engine.Effects()
+	market.Opening(func(e event.Event) bool {
+		p.send(e)
+		return p.err == nil
+	})
+	if err := p.Drain(); err != nil {
+		return nil, errors.Join(err, p.engine.Close())
+	}
+	return p, nil
+}
+
+// Step sends the next event of the stream: a tick as the bytes of a datagram,
+// anything else as it is. While the input ring is full it reads effects.
+func (p *Pipe) Step() {
+	r, t, isTick := p.market.Next()
+	if !isTick {
+		p.Offer(r)
+		return
+	}
+	p.datagram = udptick.AppendPacket(p.datagram[:0], p.session, p.market.ticks, t)
+	p.feed.Receive(p.from, p.datagram, p.market.Now())
+}
+
+// Offer puts an event into the engine, for the feed too. It never answers false:
+// a conflated tick would be one decision less.
+func (p *Pipe) Offer(r event.Record) bool {
+	p.send(event.Event{r})
+	return true
+}
+
+func (p *Pipe) send(e event.Event) {
+	for {
+		err := p.in.TrySend(e)
+		if err == nil {
+			return
+		}
+		if err != core.ErrFull {
+			p.fail(err)
+			return
+		}
+		p.Poll()
+	}
+}
+
+// Poll reads the effects there are and acknowledges them.
+func (p *Pipe) Poll() {
+	n, err := p.out.Poll(p.effects)
+	if err != nil {
+		p.fail(err)
+	}
+	p.took(n)
+}
+
+// took checks and acknowledges what was read. Orders come in the order of their
+// ids, one a tick: anything else is a drift.
+func (p *Pipe) took(n int) {
+	if n == 0 {
+		return
+	}
+	for i := range p.effects[:n] {
+		switch x := &p.effects[i]; x.Kind {
+		case event.EffectLiquidate:
+			if p.decided++; x.Order != p.decided {
+				p.fail(fmt.Errorf("%w: order %d where %d was due", ErrDrift, x.Order, p.decided))
+			}
+			if p.seen != nil {
+				p.seen(x.Order)
+			}
+		case event.EffectCancelOrders, event.EffectLedger, event.EffectFund: // of the opening
+		default:
+			p.fail(fmt.Errorf("%w: effect %v of event %d", ErrDrift, x.Kind, x.Seq))
+		}
+	}
+	last := &p.effects[n-1]
+	if err := p.out.Ack(last.Seq, last.Index); err != nil {
+		p.fail(err)
+	}
+}
+
+// Drain reads until every tick sent has its decision. The error is the first of
+// all steps since the opening: ErrDrift, or one of the engine's.
+func (p *Pipe) Drain() error {
+	for p.err == nil && p.decided < p.due() {
+		n, err := p.out.Next(p.effects)
+		if err != nil {
+			p.fail(err)
+		}
+		p.took(n)
+	}
+	return p.err
+}
+
+// due is the order that the last tick sent causes.
+func (p *Pipe) due() event.OrderID {
+	return event.OrderID(p.market.shape.Contracts) + event.OrderID(p.market.ticks)
+}
+
+func (p *Pipe) fail(err error) {
+	if p.err == nil {
+		p.err = err
+	}
+}
+
+// Close ends the engine. The error is what Drain returns, or the engine's.
+func (p *Pipe) Close() error {
+	err := p.Drain()
+	if s := p.engine.Stats(); s.Refused != 0 {
+		err = errors.Join(err, fmt.Errorf("%w: %d events refused", ErrDrift, s.Refused))
+	}
+	return errors.Join(err, p.engine.Close())
+}
