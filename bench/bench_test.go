@@ -141,11 +141,11 @@ func BenchmarkTickToDecision(b *testing.B) {
 		rate  int // events a second
 		wait  ring.WaitStrategy
 	}{
-		// At most a quarter of what the core can do, so that the figure is not that
+		// Less than a tenth of what the core can do, so that the figure is not that
 		// of a queue.
-		{bench.Shape{Accounts: 1e3, Contracts: 50, Positions: 3}, 50_000, ring.Yield},
-		{bench.Shape{Accounts: 1e3, Contracts: 50, Positions: 3}, 50_000, ring.Park},
-		{bench.Shape{Accounts: 1e4, Contracts: 50, Positions: 3}, 5_000, ring.Yield},
+		{bench.Shape{Accounts: 1e3, Contracts: 50, Positions: 3}, 10_000, ring.Yield},
+		{bench.Shape{Accounts: 1e3, Contracts: 50, Positions: 3}, 10_000, ring.Park},
+		{bench.Shape{Accounts: 1e4, Contracts: 50, Positions: 3}, 2_000, ring.Yield},
 	} {
 		b.Run(fmt.Sprintf("accounts=%.0e/contracts=%d/rate=%d/wait=%v", float64(c.shape.Accounts), c.shape.Contracts, c.rate, c.wait),
 			func(b *testing.B) { tickToDecision(b, c.shape, c.rate, c.wait) })
