@@ -59,8 +59,8 @@ func TestSyntaxErrors(t *testing.T) {
 		{`{"e":"time","t":1,"\u0074":2}`, `1:19: key "t" is given twice`},
 		{`{"e":"time"}`, `1:1: time without "t"`},
 		{`{"e":"fill","account":7,"symbol":"BTCUSDT","qty":"1"}`, `1:1: fill without "price"`},
-		{`{"e":"halt","symbol":"BTCUSDT","src":"a"}`, `1:1: "src" and "sseq" come together, "sseq" is missing`},
-		{`{"e":"halt","symbol":"BTCUSDT","sseq":1}`, `1:1: "src" and "sseq" come together, "src" is missing`},
+		{`{"e":"halt","symbol":"BTCUSDT","sseq":1}`, `1:32: "sseq" is a source's own sequence, "src" is missing`},
+		{`{"e":"halt","symbol":"BTCUSDT","src":""}`, `1:38: src: ` + name + `, found ""`},
 
 		// Decimals.
 		{tick + `"mark":"1e400"}`, `1:41: mark "1e400": ` + decl},

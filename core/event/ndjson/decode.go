@@ -102,20 +102,22 @@ func (o *object) fits(what string, s *shape) bool {
 	return o.d.err == nil
 }
 
-// source reads src and sseq, which come together.
+// source reads src and sseq. A src alone is checked and not kept: without a
+// sequence there is nothing to compare with what the source sent before.
 func (d *Decoder) source(e event.Event) event.Event {
 	o := &d.top
-	for _, k := range [...]key{keySrc, keySseq} {
-		if !o.seen.has(k) {
-			d.fail(o.at, `"src" and "sseq" come together, %q is missing`, k)
-			return nil
-		}
+	if !o.seen.has(keySrc) {
+		d.fail(o.toks[keySseq].key, `"sseq" is a source's own sequence, "src" is missing`)
+		return nil
 	}
 	var s event.Source
 	if d.line[o.toks[keySrc].at] == '"' {
 		s.Name = o.name(keySrc)
 	} else {
 		s.Number = o.id(keySrc)
+	}
+	if !o.seen.has(keySseq) {
+		return e
 	}
 	sequence := o.id(keySseq)
 	if d.err != nil {

@@ -95,6 +95,7 @@ func TestVocabulary(t *testing.T) {
 		{`{"e":"halt","symbol":"BTCUSDT","src":65535,"sseq":1}`, ""},
 		{`{"e":"halt","symbol":"BTCUSDT","src":65536,"sseq":1}`, ""},
 		{`{"e":"halt","symbol":"BTCUSDT","src":"12","sseq":1}`, ""},
+		{`{"src":"gateway-1","e":"halt","symbol":"BTCUSDT"}`, `{"e":"halt","symbol":"BTCUSDT"}`},
 		{"\t{ \"symbol\" : \"BTC\\u0055SDT\" ,\"\\u0065\":\"halt\"}\r\n", `{"e":"halt","symbol":"BTCUSDT"}`},
 	} {
 		if c.out == "" {
