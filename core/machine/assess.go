@@ -12,7 +12,6 @@ import (
 
 // scratch is space reused from event to event; it grows to the largest need.
 type scratch struct {
-	positions []int32 // of the account in hand
 	closing   []closing
 	fees      []contractFee
 	weights   []fixedpoint.Int256
@@ -57,8 +56,25 @@ func (m *Machine) needsDecision(s account.Slot) bool {
 	if a.Flags != 0 || a.Pending != 0 || a.Wallet < 0 && m.accounts.Flat(s) {
 		return true
 	}
+	if healthy, sure := m.quickHealth(a); sure {
+		return !healthy
+	}
 	sums, known := m.sums(a)
 	return known && !sums.Healthy(a.Wallet)
+}
+
+// quickHealth is the verdict of sums without pending fees, where 128 bits are
+// enough for it.
+func (m *Machine) quickHealth(a *account.Account) (healthy, sure bool) {
+	var q margin.Quick
+	for i := a.First; i != account.None; {
+		p := m.accounts.Position(i)
+		if l := m.legOf(p); l.Mark == 0 || !q.Add(&l) {
+			return false, false
+		}
+		i = m.accounts.Next(p)
+	}
+	return q.Healthy(a.Wallet), true
 }
 
 // decide brings one account's case forward: recovered, another round, or resolved.
