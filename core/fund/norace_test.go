@@ -1,0 +1,5 @@
+//go:build !race
+
+package fund_test
+
+const raceEnabled = false
