@@ -140,15 +140,11 @@ func (w *Viewer) position(a *account.Account, p *account.Position) event.Positio
 func (w *Viewer) prices(a *account.Account, sums *margin.Sums, v *event.AccountView) {
 	m := w.m
 	for _, c := range m.closings(a, sums) {
-		size := max(c.leg.Qty, -c.leg.Qty)
-		quote, ok := c.quote.Int64()
-		if ok && quote != 0 && quote > 0 == (c.leg.Qty > 0) {
-			p := m.accounts.Position(c.at)
-			at := slices.IndexFunc(v.Positions, func(x event.PositionView) bool {
-				return x.Symbol == p.Symbol && x.Side == p.Side
-			})
-			v.Positions[at].BankruptcyPrice, _ = fixedpoint.UnitPrice(fixedpoint.Amount(quote), size)
-		}
+		p := m.accounts.Position(c.at)
+		at := slices.IndexFunc(v.Positions, func(x event.PositionView) bool {
+			return x.Symbol == p.Symbol && x.Side == p.Side
+		})
+		v.Positions[at].BankruptcyPrice = c.price()
 	}
 	wallet := a.Wallet - a.Pending
 	if v.Status != event.Healthy {
@@ -164,6 +160,19 @@ func (w *Viewer) prices(a *account.Account, sums *margin.Sums, v *event.AccountV
 			v.Positions[i].LiquidationBelow, v.Positions[i].LiquidationAbove = below, above
 		}
 	}
+}
+
+// price is quote / qty, half-even; 0 where it is not a positive price. The quote of
+// a large position need not fit an Amount.
+func (c *closing) price() fixedpoint.Price {
+	num := [2]fixedpoint.Int256{c.quote, fixedpoint.Int256From(fixedpoint.One)}
+	den := [1]fixedpoint.Int256{fixedpoint.Int256From(int64(c.leg.Qty))}
+	q, _ := fixedpoint.QuoProducts(num[:], den[:], fixedpoint.HalfEven)
+	p, ok := q.Int64()
+	if !ok {
+		return 0
+	}
+	return max(fixedpoint.Price(p), 0)
 }
 
 func (m *Machine) liquidationPrices(a *account.Account, wallet fixedpoint.Amount, all margin.Sums, symbol event.SymbolID) (below, above fixedpoint.Price) {
