@@ -55,7 +55,8 @@ func TestWorkload(t *testing.T) {
 		for range 1_000 {
 			r, tick, isTick := market.Next()
 			if isTick {
-				r = event.Tick(event.SymbolID(tick.Instrument), tick.Mark).At(market.Now()).WithMarkTime(tick.TimeNanos)
+				r = event.Tick(event.SymbolID(tick.Instrument), tick.Mark).At(market.Now())
+				r.SetMarkTime(tick.TimeNanos)
 				ticks++
 			}
 			apply(event.Event{r})
