@@ -318,10 +318,12 @@ func (m *Machine) applySymbol(e event.Event) event.Reject {
 		next = m.contracts[i]
 	}
 	switch {
-	case fundIndex < 0 && (isNew || s.Set&event.SetFund != 0):
+	case fundIndex < 0 && s.Set&event.SetFund != 0:
 		return event.UnknownFund
 	case isNew && m.symbolNamed(s.Name), !isNew && next.name != s.Name:
 		return event.Exists
+	case isNew && fundIndex < 0:
+		return event.UnknownFund
 	}
 	if code := m.checkSettings(&next, s, isNew); code != event.Accepted {
 		return code
