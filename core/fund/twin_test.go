@@ -18,7 +18,7 @@ const unit = fixedpoint.One
 // A property here costs microseconds: look at more than rapid's hundred cases.
 // The flag on the command line still decides.
 func init() {
-	if err := flag.Set("rapid.checks", "5000"); err != nil {
+	if err := flag.Set("rapid.checks", "2000"); err != nil {
 		panic(err)
 	}
 }
