@@ -367,11 +367,13 @@ func (s *server) closeDoors() {
 
 // newLog writes to standard error: JSON, or text if a person looks at it.
 func newLog(w io.Writer) zerolog.Logger {
-	zerolog.TimeFieldFormat = time.RFC3339Nano
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		w = zerolog.ConsoleWriter{Out: f, TimeFormat: time.TimeOnly, NoColor: os.Getenv("NO_COLOR") != ""}
 	}
-	return zerolog.New(w).With().Timestamp().Logger()
+	// zerolog's own timestamp has whole seconds, or a format that is global.
+	return zerolog.New(w).Hook(zerolog.HookFunc(func(e *zerolog.Event, _ zerolog.Level, _ string) {
+		e.Str(zerolog.TimestampFieldName, time.Now().Format(time.RFC3339Nano))
+	}))
 }
 
 func (s *server) logRecovery() {

@@ -299,7 +299,7 @@ func TestServeBadLine(t *testing.T) {
 
 	good.send(`{"e":"fund_transfer","fund":"USDT","amount":"5"}`)
 	consumer := s.connect("effects")
-	consumer.until(`"cash":"5"`)
+	consumer.until(`"cash":"5","equity"`)
 
 	second := s.connect("effects")
 	compare(t, second.read(1), []string{`{"error":"the effects already go to another connection"}`})
