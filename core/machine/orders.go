@@ -173,11 +173,11 @@ func (m *Machine) fillLiquidation(o *order, h *event.Record, qty fixedpoint.Qty,
 	a := m.accounts.At(l.slot)
 	if l.code != event.Accepted {
 		m.outOfSync(l.slot, l.code)
-	} else {
-		o.filled += h.Qty()
-		m.bookLiquidation(o, &l)
-		m.alarmWorse(o, h.Price())
+		return event.Accepted
 	}
+	o.filled += h.Qty()
+	m.bookLiquidation(o, &l)
+	m.alarmWorse(o, h.Price())
 	if a.Orders > 0 {
 		a.RoundFilled = true
 	}
@@ -225,7 +225,7 @@ func (m *Machine) liquidationFee(a *account.Account, contract int32, quote fixed
 	if most, ok := left.Int64(); ok {
 		fee = min(fee, most)
 	}
-	return fixedpoint.Amount(fee)
+	return min(fixedpoint.Amount(fee), 1<<63-1-a.Pending) // the sum must fit
 }
 
 // alarmWorse tells when a fill was worse than the order's limit. It is booked all

@@ -54,7 +54,7 @@ func (m *Machine) resolve(s account.Slot, reason event.BankruptReason) {
 			m.resolvePosition(s, c)
 		}
 	}
-	if m.accounts.Flat(s) {
+	if a.Has(account.OutOfSync) || m.accounts.Flat(s) {
 		m.endEpisode(s)
 	}
 }
@@ -255,7 +255,7 @@ func (m *Machine) resolvePosition(s account.Slot, c *closing) {
 	a := m.accounts.At(s)
 	p := m.accounts.Position(c.at)
 	t, ok := m.bound(c, p.Contract)
-	if !ok {
+	if !ok || !outcomeFits(a, c, &t) {
 		m.outOfSync(s, event.Overflow)
 		return
 	}
@@ -281,6 +281,7 @@ func (m *Machine) resolvePosition(s account.Slot, c *closing) {
 	if !m.divide(s, c, &t, fundQty) {
 		fundQty = m.shrink(s, c, &t, lots-found.given)
 	}
+	t.coverPart(fundQty + fixedpoint.Qty(found.given)*k.lot)
 	m.deleverageAll(a, c, &t, &found)
 	m.takeOver(a, c, &t, fundQty)
 	if t.cover != 0 {
@@ -290,13 +291,29 @@ func (m *Machine) resolvePosition(s account.Slot, c *closing) {
 		price := priceOf(t.piece.Quote, t.piece.Qty)
 		m.alarmResolution(a, k, event.AlarmBoundLifted, 0, price)
 	}
-	if over := fundQty - rest - fixedpoint.Qty(taken)*k.lot; over > 0 {
-		m.alarmResolution(a, k, event.AlarmCapExceeded, over, 0)
+	if over := fundQty.Lots(k.lot) - taken; over > 0 {
+		m.alarmResolution(a, k, event.AlarmCapExceeded, fixedpoint.Qty(over)*k.lot, 0)
 	}
 	m.alarmDeficit(k.fund)
 	if m.remains(c, s) {
 		m.outOfSync(s, event.Overflow)
 	}
+}
+
+// outcomeFits reports whether the account could write down closing the position.
+func outcomeFits(a *account.Account, c *closing, t *terms) bool {
+	b, ok := account.Book(c.leg.Qty, c.leg.Cost, -c.leg.Qty, -t.piece.Quote)
+	wallet, ok1 := fits(a.Wallet, b.Realized)
+	_, ok2 := fits(wallet, t.cover)
+	return ok && ok1 && ok2
+}
+
+// coverPart leaves of cover or surplus what belongs to the part that is closed;
+// all of it unless some of the position has to stay.
+func (t *terms) coverPart(closed fixedpoint.Qty) {
+	// The part is not larger than the whole, which fits.
+	part, _ := fixedpoint.MulDiv(int64(t.cover), int64(closed), int64(t.size()), fixedpoint.Truncate)
+	t.cover = fixedpoint.Amount(part)
 }
 
 func (m *Machine) alarmResolution(a *account.Account, k *contract, code event.Alarm, qty fixedpoint.Qty, price fixedpoint.Price) {
