@@ -117,7 +117,7 @@ func New(accounts, positions, contracts int) *Table {
 	return t
 }
 
-// Len returns how many accounts are open, Held how many positions exist.
+// Len returns how many accounts are open.
 func (t *Table) Len() int { return t.ids.Len() }
 
 // Held returns how many positions exist.
@@ -130,7 +130,7 @@ func (t *Table) Capacity() (accounts, positions int) { return len(t.accounts), l
 // closed accounts among them are not [Table.Open].
 func (t *Table) Slots() Slot { return Slot(t.opened) }
 
-// Open reports whether s belongs to an open account.
+// Open reports whether s, below [Table.Slots], belongs to an open account.
 func (t *Table) Open(s Slot) bool { return t.accounts[s].First >= None }
 
 // closedMark in First tells a closed slot.
@@ -144,19 +144,14 @@ func (t *Table) At(s Slot) *Account { return &t.accounts[s] }
 
 // Add opens an account, which must not exist; false when the table is full.
 func (t *Table) Add(id, owner event.AccountID, mode event.AccountMode) (Slot, bool) {
-	var s Slot
-	switch {
-	case len(t.free) > 0:
-		s = t.free[len(t.free)-1]
+	s := Slot(t.opened)
+	switch n := len(t.free); {
+	case n > 0:
+		s, t.free = t.free[n-1], t.free[:n-1]
 	case t.opened < len(t.accounts):
-		s = Slot(t.opened)
+		t.opened++
 	default:
 		return None, false
-	}
-	if len(t.free) > 0 {
-		t.free = t.free[:len(t.free)-1]
-	} else {
-		t.opened++
 	}
 	t.ids.Put(uint64(id), int32(s))
 	t.accounts[s] = Account{ID: id, Owner: owner, Mode: mode, LastReduced: None, First: None}

@@ -12,7 +12,7 @@ type Booking struct {
 
 // Book works out a fill of qty at quote (signed as qty) against a position of
 // (held, cost). It reports false when a number of the result does not fit: then
-// the fill is a fact that cannot be represented.
+// the fill is a fact that cannot be represented. Requires qty != 0.
 func Book(held fixedpoint.Qty, cost fixedpoint.Amount, qty fixedpoint.Qty, quote fixedpoint.Amount) (Booking, bool) {
 	if held == 0 || held > 0 == (qty > 0) {
 		q, ok1 := add(int64(held), int64(qty))
@@ -27,24 +27,25 @@ func Book(held fixedpoint.Qty, cost fixedpoint.Amount, qty fixedpoint.Qty, quote
 	if !ok {
 		return Booking{}, false
 	}
-	realized, ok1 := add(-closing, -int64(cost))
+	spent, ok1 := add(closing, int64(cost))
 	rest, ok2 := add(int64(quote), -closing)
 	q, ok3 := add(int64(held), int64(qty))
 	return Booking{
 		Qty: fixedpoint.Qty(q), Cost: fixedpoint.Amount(rest),
-		Realized: fixedpoint.Amount(realized), Reduced: true,
+		Realized: fixedpoint.Amount(-spent), Reduced: true,
 	}, ok1 && ok2 && ok3
 }
 
+// closePart is a fill of the other sign and at most all that is held.
 func closePart(held fixedpoint.Qty, cost fixedpoint.Amount, qty fixedpoint.Qty, quote fixedpoint.Amount) (Booking, bool) {
 	released, ok := fixedpoint.MulDiv(int64(cost), -int64(qty), int64(held), fixedpoint.Truncate)
 	if !ok {
 		return Booking{}, false
 	}
-	realized, ok := add(-int64(quote), -released)
+	spent, ok := add(int64(quote), released)
 	return Booking{
 		Qty: held + qty, Cost: cost - fixedpoint.Amount(released),
-		Realized: fixedpoint.Amount(realized), Reduced: true,
+		Realized: fixedpoint.Amount(-spent), Reduced: true,
 	}, ok
 }
 
