@@ -13,10 +13,12 @@ const (
 	RateRange     // the margin rate is not between 0 and 1
 	WrongCum      // the maintenance amount makes the margin jump
 	CapBelowFloor // a cap is not above its floor
+	CumTooFine    // no maintenance amount of 8 decimals makes the margin continuous
 )
 
 var tierFaultNames = [...]string{"fits", "no tiers", "first floor not 0", "floors do not chain",
-	"rate falls", "rate out of range", "wrong cum", "cap not above floor"}
+	"rate falls", "rate out of range", "wrong cum", "cap not above floor",
+	"no cum of 8 decimals makes the margin continuous at its floor"}
 
 // String says it in words.
 func (f TierFault) String() string { return nameOf(tierFaultNames[:], uint8(f)) }
