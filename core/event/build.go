@@ -2,39 +2,33 @@ package event
 
 import "github.com/backstop-fund/backstop/fixedpoint"
 
-func head(k Kind, code uint8, w ...uint64) Record {
-	r := Record{uint64(k) | uint64(code)<<8}
-	copy(r[3:], w)
-	return r
-}
+// head is word 0 of an event of one record.
+func head(k Kind, code uint8) uint64 { return uint64(k) | uint64(code)<<8 }
 
-// Tick is a new mark price, as of the event's own time. See WithIndex,
-// WithMarkTime and Suspect for the rest.
+// Tick is a new mark price, as of the event's own time. SetIndex, SetMarkTime,
+// SetSuspect and SetTime add the rest: through a pointer, best to the record's
+// place in the ring, as passing 64 bytes on by value costs more than to set them.
 func Tick(symbol SymbolID, mark fixedpoint.Price) Record {
-	return head(KindTick, 0, uint64(symbol), uint64(mark))
+	return Record{head(KindTick, 0), 3: uint64(symbol), uint64(mark)}
 }
 
-// WithIndex adds the index price to a tick.
-func (r Record) WithIndex(p fixedpoint.Price) Record {
+// SetIndex adds the index price to a tick.
+func (r *Record) SetIndex(p fixedpoint.Price) {
 	r.setFlag(FlagIndex)
 	r[5] = uint64(p)
-	return r
 }
 
-// WithMarkTime adds the tick's own time.
-func (r Record) WithMarkTime(t int64) Record {
+// SetMarkTime adds the tick's own time.
+func (r *Record) SetMarkTime(t int64) {
 	r.setFlag(FlagMarkTime)
 	r[6] = uint64(t)
-	return r
 }
 
-// Suspect flags a tick as one that must not become the mark.
-func (r Record) Suspect() Record {
-	r.setFlag(FlagSuspect)
-	return r
-}
+// SetSuspect flags a tick as one that must not become the mark.
+func (r *Record) SetSuspect() { r.setFlag(FlagSuspect) }
 
-// At stamps any event with the sequencer's time.
+// At returns r stamped with the sequencer's time: SetTime for a record that is
+// written down as an expression.
 func (r Record) At(t int64) Record {
 	r.SetTime(t)
 	return r
@@ -42,7 +36,7 @@ func (r Record) At(t int64) Record {
 
 // Fill books qty at price on an account's position, and its fee.
 func Fill(account AccountID, symbol SymbolID, side PositionSide, qty fixedpoint.Qty, price fixedpoint.Price, fee fixedpoint.Amount) Record {
-	return head(KindFill, uint8(side), uint64(account), uint64(symbol), uint64(qty), uint64(price), uint64(fee))
+	return Record{head(KindFill, uint8(side)), 3: uint64(account), uint64(symbol), uint64(qty), uint64(price), uint64(fee)}
 }
 
 // TradeLegs is a trade between two of the venue's accounts.
@@ -58,8 +52,8 @@ type TradeLegs struct {
 
 // AppendTrade appends a trade; both legs are booked before anyone is assessed.
 func AppendTrade(dst []Record, t TradeLegs) Event {
-	h := head(KindTrade, uint8(t.BuyerSide)|uint8(t.SellerSide)<<4,
-		uint64(t.Symbol), uint64(t.Qty), uint64(t.Price), uint64(t.Buyer), uint64(t.Seller))
+	h := Record{head(KindTrade, uint8(t.BuyerSide)|uint8(t.SellerSide)<<4),
+		3: uint64(t.Symbol), uint64(t.Qty), uint64(t.Price), uint64(t.Buyer), uint64(t.Seller)}
 	if t.BuyerFee == 0 && t.SellerFee == 0 {
 		return append(dst, h)
 	}
@@ -69,57 +63,59 @@ func AppendTrade(dst []Record, t TradeLegs) Event {
 
 // Transfer changes a wallet from outside; only a withdrawal may be refused for margin.
 func Transfer(account AccountID, amount fixedpoint.Amount, reason TransferReason) Record {
-	return head(KindTransfer, uint8(reason), uint64(account), uint64(amount))
+	return Record{head(KindTransfer, uint8(reason)), 3: uint64(account), uint64(amount)}
 }
 
 // OpenAccount opens a margin account, or changes its owner or mode while it may.
 func OpenAccount(account, owner AccountID, mode AccountMode) Record {
-	r := head(KindAccount, uint8(mode), uint64(account), uint64(owner))
+	r := Record{head(KindAccount, uint8(mode)), 3: uint64(account), uint64(owner)}
 	r.setFlag(FlagOwner | FlagMode)
 	return r
 }
 
 // CloseAccount forgets a flat account with an empty wallet.
-func CloseAccount(account AccountID) Record { return head(KindAccountClose, 0, uint64(account)) }
+func CloseAccount(account AccountID) Record {
+	return Record{head(KindAccountClose, 0), 3: uint64(account)}
+}
 
 // SetMode switches assessment off (Loading) and on (Live).
-func SetMode(mode EngineMode) Record { return head(KindMode, uint8(mode)) }
+func SetMode(mode EngineMode) Record { return Record{head(KindMode, uint8(mode))} }
 
 // Depth is the resting volume inside the offloader's slippage bound.
 func Depth(symbol SymbolID, bid, ask fixedpoint.Qty) Record {
-	return head(KindDepth, 0, uint64(symbol), uint64(bid), uint64(ask))
+	return Record{head(KindDepth, 0), 3: uint64(symbol), uint64(bid), uint64(ask)}
 }
 
 // OrderFill is the venue's answer to one of our orders; qty is unsigned.
 func OrderFill(order OrderID, qty fixedpoint.Qty, price fixedpoint.Price) Record {
-	return head(KindOrderFill, 0, uint64(order), uint64(qty), uint64(price))
+	return Record{head(KindOrderFill, 0), 3: uint64(order), uint64(qty), uint64(price)}
 }
 
 // OrderDone says that nothing more will fill of an order.
 func OrderDone(order OrderID, reason DoneReason) Record {
-	return head(KindOrderDone, uint8(reason), uint64(order))
+	return Record{head(KindOrderDone, uint8(reason)), 3: uint64(order)}
 }
 
 // Halt blocks the mark of a contract until Resume.
-func Halt(symbol SymbolID) Record { return head(KindHalt, 0, uint64(symbol)) }
+func Halt(symbol SymbolID) Record { return Record{head(KindHalt, 0), 3: uint64(symbol)} }
 
 // Resume ends a halt.
-func Resume(symbol SymbolID) Record { return head(KindResume, 0, uint64(symbol)) }
+func Resume(symbol SymbolID) Record { return Record{head(KindResume, 0), 3: uint64(symbol)} }
 
 // Time moves the engine's time and nothing else.
-func Time(t int64) Record { return head(KindTime, 0).At(t) }
+func Time(t int64) Record { return Record{head(KindTime, 0)}.At(t) }
 
 // Ack says that the consumer has every effect up to and with (seq, i).
-func Ack(seq uint64, i uint32) Record { return head(KindAck, 0, seq, uint64(i)) }
+func Ack(seq uint64, i uint32) Record { return Record{head(KindAck, 0), 3: seq, uint64(i)} }
 
 // FundTransfer changes a fund's cash from outside, signed.
 func FundTransfer(fund FundID, amount fixedpoint.Amount, reason FundReason) Record {
-	return head(KindFundTransfer, uint8(reason), uint64(fund), uint64(amount))
+	return Record{head(KindFundTransfer, uint8(reason)), 3: uint64(fund), uint64(amount)}
 }
 
 // FundFill corrects a fund's inventory from outside.
 func FundFill(fund FundID, symbol SymbolID, qty fixedpoint.Qty, price fixedpoint.Price) Record {
-	return head(KindFundFill, 0, uint64(fund), uint64(symbol), uint64(qty), uint64(price))
+	return Record{head(KindFundFill, 0), 3: uint64(fund), uint64(symbol), uint64(qty), uint64(price)}
 }
 
 // FundSettings creates or updates a fund; what is not set keeps its value.
@@ -134,7 +130,7 @@ type FundSettings struct {
 
 // AppendFund appends a fund event.
 func AppendFund(dst []Record, s FundSettings) Event {
-	h := head(KindFund, 0, uint64(s.ID), uint64(s.Cap))
+	h := Record{head(KindFund, 0), 3: uint64(s.ID), uint64(s.Cap)}
 	if s.HasCap {
 		h.setFlag(FlagCap)
 	}
@@ -184,7 +180,8 @@ type AccountReplacement struct {
 
 // AppendAccountState appends an event that replaces an account.
 func AppendAccountState(dst []Record, a AccountReplacement, positions []PositionState) Event {
-	h := head(KindAccountState, uint8(a.Mode), uint64(a.Account), uint64(a.Owner), uint64(a.Wallet), uint64(len(positions)))
+	h := Record{head(KindAccountState, uint8(a.Mode)),
+		3: uint64(a.Account), uint64(a.Owner), uint64(a.Wallet), uint64(len(positions))}
 	if a.HasOwner {
 		h.setFlag(FlagOwner)
 	}

@@ -81,8 +81,8 @@ var shapes = [kindEnd]struct {
 }
 
 // Validate checks that e has the shape of its kind, so that its accessors are
-// safe: known kind and codes, and exactly the records the kind needs. It says
-// nothing about whether the rules accept it.
+// safe and its texts printable: known kind, codes and flags, and exactly the
+// records the kind needs. It says nothing about whether the rules accept it.
 func (e Event) Validate() error {
 	if len(e) == 0 || len(e) != 1+e[0].More() || len(e) > MaxRecords {
 		return fmt.Errorf("%w: %d records do not make an event", ErrEvent, len(e))
@@ -109,6 +109,11 @@ func (e Event) Validate() error {
 	if got := len(e.body()); !e.bodyFits(got) {
 		return fmt.Errorf("%w: %v cannot have %d records after its head", ErrEvent, k, got)
 	}
+	if h.Has(FlagSourceRecord) {
+		if err := e.Source().Name.validate(k, "source"); err != nil {
+			return err
+		}
+	}
 	return e.validateBody()
 }
 
@@ -132,9 +137,11 @@ func (e Event) bodyFits(n int) bool {
 	return n == 0
 }
 
-// validateBody checks the codes inside a body that bodyFits.
+// validateBody checks the codes and names inside a body that bodyFits.
 func (e Event) validateBody() error {
 	switch e[0].Kind() {
+	case KindFund:
+		return nameFrom(e.body()[0][:4]).validate(KindFund, "fund")
 	case KindAccountState:
 		for i := range e.Positions() {
 			if w := e.body()[i/2][i%2*4+1]; w&^(1<<8) >= uint64(len(sideNames)) {
@@ -146,8 +153,17 @@ func (e Event) validateBody() error {
 		if how&0xff > 15 || how>>8&0xff >= uint64(len(policyNames)) || how>>16 >= uint64(len(scoreNames)) {
 			return fmt.Errorf("%w: symbol settings %#x are not known", ErrEvent, how)
 		}
+		return nameFrom(e.body()[0][:4]).validate(KindSymbol, "symbol")
 	}
 	return nil
+}
+
+// validate checks that n can be shown as it is. The zero name can: by id alone.
+func (n Name) validate(k Kind, what string) error {
+	if n.printable() {
+		return nil
+	}
+	return fmt.Errorf("%w: %v whose %s name is %q: not printable ASCII", ErrEvent, k, what, n.String())
 }
 
 // effectWords counts the 64-bit words of the byte form of an Effect.

@@ -308,13 +308,26 @@ func MakeName(s string) (Name, bool) {
 	if len(s) == 0 || len(s) > NameSize {
 		return n, false
 	}
-	for i := range len(s) {
-		if c := s[i]; c <= ' ' || c > '~' || c == '"' || c == '\\' {
-			return Name{}, false
+	copy(n[:], s)
+	if n.Len() != len(s) || !n.printable() {
+		return Name{}, false
+	}
+	return n, true
+}
+
+// printable reports whether n is what MakeName makes, or zero: the text, and
+// nothing behind it.
+func (n *Name) printable() bool {
+	text := n.Len()
+	for i, c := range n {
+		switch {
+		case i >= text && c != 0:
+			return false
+		case i < text && (c <= ' ' || c > '~' || c == '"' || c == '\\'):
+			return false
 		}
 	}
-	copy(n[:], s)
-	return n, true
+	return true
 }
 
 // String returns the text.

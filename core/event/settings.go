@@ -125,7 +125,7 @@ func AppendSymbol(dst []Record, s *SymbolSettings) Event {
 		panic("event: more than MaxTiers tiers")
 	}
 	words := settingsWords + tierWords*len(s.Tiers)
-	h := head(KindSymbol, 0, uint64(s.ID))
+	h := Record{head(KindSymbol, 0), 3: uint64(s.ID)}
 	h.setMore((words + 7) / 8)
 	start := len(dst) + 1
 	dst = append(dst, h)

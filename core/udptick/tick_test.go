@@ -198,12 +198,13 @@ func TestTickRecordAgainstBuilders(t *testing.T) {
 		}
 		symbol := event.SymbolID(rapid.Uint64().Draw(t, "symbol"))
 		now := rapid.Int64Range(0, math.MaxInt64).Draw(t, "now")
-		want := event.Tick(symbol, tick.Mark).WithMarkTime(tick.TimeNanos).At(now)
+		want := event.Tick(symbol, tick.Mark).At(now)
+		want.SetMarkTime(tick.TimeNanos)
 		if tick.Index != 0 {
-			want = want.WithIndex(tick.Index)
+			want.SetIndex(tick.Index)
 		}
 		if tick.Flags&Suspect != 0 {
-			want = want.Suspect()
+			want.SetSuspect()
 		}
 		got := tick.record(symbol, now)
 		if got != want {

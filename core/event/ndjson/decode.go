@@ -188,14 +188,14 @@ func (d *Decoder) tick() event.Record {
 	o := &d.top
 	r := event.Tick(o.symbol(keySymbol), o.price(keyMark))
 	if o.seen.has(keyIndex) {
-		r = r.WithIndex(o.price(keyIndex))
+		r.SetIndex(o.price(keyIndex))
 	}
 	if o.seen.has(keyMT) {
-		r = r.WithMarkTime(o.time(keyMT))
+		r.SetMarkTime(o.time(keyMT))
 	}
 	if o.seen.has(keyFlags) {
 		o.word(keyFlags, flagWords)
-		r = r.Suspect()
+		r.SetSuspect()
 	}
 	return r
 }

@@ -74,13 +74,13 @@ func someEvent(t *rapid.T, kind event.Kind) event.Event {
 	case event.KindTick:
 		r = event.Tick(reference[event.SymbolID](t), number[fixedpoint.Price](t))
 		if flip(t) {
-			r = r.WithIndex(number[fixedpoint.Price](t))
+			r.SetIndex(number[fixedpoint.Price](t))
 		}
 		if flip(t) {
-			r = r.WithMarkTime(rapid.Int64().Draw(t, "mt"))
+			r.SetMarkTime(rapid.Int64().Draw(t, "mt"))
 		}
 		if flip(t) {
-			r = r.Suspect()
+			r.SetSuspect()
 		}
 	case event.KindFill:
 		r = event.Fill(ident[event.AccountID](t), reference[event.SymbolID](t), code[event.PositionSide](t, sideWords),
