@@ -32,7 +32,8 @@ type Terms struct {
 	Size int64
 }
 
-// Cutoff is the level at which a policy stopped, as Num / Den at 1e-8.
+// Cutoff is the level at which a policy stopped, half-even at 1e-8. It is not known
+// where there is none, nobody gave, or it does not fit.
 type Cutoff struct {
 	Value fixedpoint.Int128
 	Known bool
@@ -45,18 +46,27 @@ type Allocator struct {
 	edges  []edge
 }
 
-// share is a candidate's exact part num / den of the lots, for one den.
+// share is a candidate's exact part of the lots, num / den with one den for all.
 type share struct {
-	at     int // index of the candidate
+	at     int               // index of the candidate
+	weight fixedpoint.Int256 // what the part is proportional to
 	num    fixedpoint.Int256
-	weight fixedpoint.Int256
-	rest   fixedpoint.Int256 // num - whole part x den
+	rest   fixedpoint.Int256 // num - whole lots x den
 }
 
 // Allocate fills in Give of one group, which is all in profit or all not, and
-// returns the lots given and the level reached. Given = min(need, sum of limits).
-// group is in the order of the ranking.
+// returns the lots given and the level reached: L of drain, h of min_max, each the
+// last that is enough. Given = min(need, sum of limits), where pro_rata leaves out
+// those who were in profit when ranked and are not now.
+//
+// The group is in the order that decides: by rank for a queue, by account for the
+// other policies, where the earlier of two gets a lot that is due to both.
+// Requires: need and lot above 0; of each candidate 0 <= Limit x lot <= Qty, both
+// equities above 0 and below 2^127; for min_max, Size above 0.
 func (a *Allocator) Allocate(t *Terms, group []Candidate, inProfit bool) (given int64, cutoff Cutoff) {
+	for i := range group {
+		group[i].Give = 0
+	}
 	policy := t.Policy
 	if policy == event.PolicyMinMax && t.Loss.Sign() <= 0 {
 		policy = event.PolicyProRata
@@ -132,11 +142,11 @@ func (a *Allocator) level(need int64, group []Candidate, weight func(*Candidate)
 		limit := group[s.at].Limit
 		if s.weight.MulInt64(left).Less(total.MulInt64(limit)) {
 			// Everyone from here on stays below its limit.
-			for j := range a.shares[i:] {
-				r := &a.shares[i+j]
-				r.num = r.weight.MulInt64(left)
+			below := a.shares[i:]
+			for j := range below {
+				below[j].num = below[j].weight.MulInt64(left)
 			}
-			a.round(left, group, a.shares[i:], total)
+			round(left, group, below, total)
 			return need, fixedpoint.Int256From(left), total
 		}
 		group[s.at].Give = limit
@@ -148,9 +158,9 @@ func (a *Allocator) level(need int64, group []Candidate, weight func(*Candidate)
 }
 
 // round gives each its whole lots of num / den, then one lot each by largest
-// remainder among those below their limit, ties to the earlier key. The nums add
-// up to need x den.
-func (a *Allocator) round(need int64, group []Candidate, shares []share, den fixedpoint.Int256) {
+// remainder among those below their limit, ties to the earlier. The nums add up to
+// need x den, and none is above its limit x den: whole lots always fit.
+func round(need int64, group []Candidate, shares []share, den fixedpoint.Int256) {
 	d := [1]fixedpoint.Int256{den}
 	left := need
 	for i := range shares {

@@ -2,6 +2,7 @@ package adl
 
 import (
 	"cmp"
+	"math/bits"
 
 	"github.com/backstop-fund/backstop/core/event"
 	"github.com/backstop-fund/backstop/fixedpoint"
@@ -23,93 +24,149 @@ type Inputs struct {
 	Long       bool
 }
 
-// fraction is a score as a quotient of products; every denominator is positive.
-type fraction struct {
-	num, den   [4]fixedpoint.Int256
-	nums, dens int
-}
-
-func (f *fraction) times(v fixedpoint.Int128) { f.num[f.nums] = v.Wide(); f.nums++ }
-
-// over divides by v. An input below one step of 1e-8 counts as one step: it was
-// positive before it was rounded.
-func (f *fraction) over(v fixedpoint.Int128) {
-	if v.Sign() <= 0 {
-		v = fixedpoint.Int128From(1)
-	}
-	f.den[f.dens] = v.Wide()
-	f.dens++
-}
+// fraction is a score as a quotient of products, three factors each; every
+// denominator is positive.
+type fraction struct{ num, den [3]fixedpoint.Int128 }
 
 // score builds the score of in.
 //
 //	binance      max(0, account PnL) / max(1, wallet) x MM / equity
-//	             Binance, "What Is Auto-Deleveraging (ADL)": PnL percentage x
-//	             effective leverage, over the account
-//	bitmex       PnL% x leverage if PnL% > 0, else PnL% / leverage
-//	             BitMEX, "Auto-Deleveraging Explained": PnL% = PnL / |cost|,
-//	             leverage = notional / (the position's MM share of equity)
+//	bitmex       PnL% x leverage if PnL% > 0, else PnL% / leverage, with
+//	             PnL% = PnL / |cost|, leverage = notional / (equity x position MM / MM)
 //	hyperliquid  (mark/entry for longs, entry/mark for shorts) x notional / equity
-//	             Hyperliquid docs, "Auto-deleveraging"
-func score(kind event.Score, in *Inputs) (f fraction) {
+func score(kind event.Score, in *Inputs) fraction {
+	one := fixedpoint.Int128From(1)
 	switch kind {
-	case event.ScoreBinance:
-		if in.AccountPnL.Sign() > 0 {
-			f.times(in.AccountPnL)
-		} else {
-			f.times(fixedpoint.Int128{})
-		}
-		f.times(in.MM)
-		f.over(fixedpoint.Int128From(max(int64(in.Wallet), fixedpoint.One)))
-		f.over(in.Equity)
 	case event.ScoreBitMEX:
-		f.times(in.PnL)
-		f.over(fixedpoint.Int128From(int64(in.Cost)).Abs())
+		cost := positive(fixedpoint.Int128From(int64(in.Cost)).Abs())
 		if in.PnL.Sign() > 0 {
-			f.times(in.Notional)
-			f.times(in.MM)
-			f.over(in.Equity)
-			f.over(in.PositionMM)
-		} else {
-			f.times(in.Equity)
-			f.times(in.PositionMM)
-			f.over(in.Notional)
-			f.over(in.MM)
+			return fraction{
+				num: [3]fixedpoint.Int128{in.PnL, in.Notional, in.MM},
+				den: [3]fixedpoint.Int128{cost, positive(in.Equity), positive(in.PositionMM)},
+			}
+		}
+		return fraction{
+			num: [3]fixedpoint.Int128{in.PnL, in.Equity, in.PositionMM},
+			den: [3]fixedpoint.Int128{cost, positive(in.Notional), positive(in.MM)},
 		}
 	case event.ScoreHyperliquid:
 		mark, entry := fixedpoint.Int128From(int64(in.Mark)), fixedpoint.Int128From(int64(in.Entry))
 		if !in.Long {
 			mark, entry = entry, mark
 		}
-		f.times(mark)
-		f.over(entry)
-		f.times(in.Notional)
-		f.over(in.Equity)
+		return fraction{
+			num: [3]fixedpoint.Int128{mark, in.Notional, one},
+			den: [3]fixedpoint.Int128{positive(entry), positive(in.Equity), one},
+		}
+	default:
+		gain := in.AccountPnL
+		if gain.Sign() < 0 {
+			gain = fixedpoint.Int128{}
+		}
+		return fraction{
+			num: [3]fixedpoint.Int128{gain, in.MM, one},
+			den: [3]fixedpoint.Int128{fixedpoint.Int128From(max(int64(in.Wallet), fixedpoint.One)), positive(in.Equity), one},
+		}
 	}
-	return f
+}
+
+// positive is a divisor. An input below one step of 1e-8 counts as one step: it
+// was positive before it was rounded.
+func positive(v fixedpoint.Int128) fixedpoint.Int128 {
+	if v.Sign() <= 0 {
+		return fixedpoint.Int128From(1)
+	}
+	return v
 }
 
 // Value returns the score of in rounded half-even to 1e-8; false if it does not
 // fit 128 bits.
 func Value(kind event.Score, in *Inputs) (fixedpoint.Int128, bool) {
 	f := score(kind, in)
-	f.num[f.nums] = fixedpoint.Int256From(fixedpoint.One)
-	q, ok := fixedpoint.QuoProducts(f.num[:f.nums+1], f.den[:f.dens], fixedpoint.HalfEven)
+	num := [4]fixedpoint.Int256{f.num[0].Wide(), f.num[1].Wide(), f.num[2].Wide(), fixedpoint.Int256From(fixedpoint.One)}
+	den := [3]fixedpoint.Int256{f.den[0].Wide(), f.den[1].Wide(), f.den[2].Wide()}
+	q, ok := fixedpoint.QuoProducts(num[:], den[:], fixedpoint.HalfEven)
 	if !ok {
 		return fixedpoint.Int128{}, false
 	}
 	return q.Int128()
 }
 
-// compareScores orders by score, exactly: the cross products are never rounded.
+// compareScores orders by score, exactly, by cross products. Their signs and
+// leading 64 bits decide all but ties and what lies within a part in 2^58; the
+// whole products, four times as slow or more, decide those.
 func compareScores(kind event.Score, a, b *Inputs) int {
 	f, g := score(kind, a), score(kind, b)
-	var left, right [8]fixedpoint.Int256
-	n := copy(left[:], f.num[:f.nums])
-	n += copy(left[n:], g.den[:g.dens])
-	m := copy(right[:], g.num[:g.nums])
-	m += copy(right[m:], f.den[:f.dens])
-	return fixedpoint.CmpProducts(left[:n], right[:m])
+	sign, other := f.sign(), g.sign()
+	if sign != other || sign == 0 {
+		return cmp.Compare(sign, other)
+	}
+	left, right := leading(&f.num, &g.den), leading(&g.num, &f.den)
+	switch {
+	case left.below(right):
+		return -sign
+	case right.below(left):
+		return sign
+	}
+	return compareWhole(&f, &g)
+}
+
+func (f *fraction) sign() int { return f.num[0].Sign() * f.num[1].Sign() * f.num[2].Sign() }
+
+// compareWhole compares f and g by the whole of their cross products, which take
+// 762 bits at most.
+func compareWhole(f, g *fraction) int {
+	left := [6]fixedpoint.Int256{f.num[0].Wide(), f.num[1].Wide(), f.num[2].Wide(), g.den[0].Wide(), g.den[1].Wide(), g.den[2].Wide()}
+	right := [6]fixedpoint.Int256{g.num[0].Wide(), g.num[1].Wide(), g.num[2].Wide(), f.den[0].Wide(), f.den[1].Wide(), f.den[2].Wide()}
+	return fixedpoint.CmpProducts(left[:], right[:])
+}
+
+// lead is a product that is known by its leading bits: it lies in
+// [top, top + slack) x 2^exp, where top has its highest bit set.
+type lead struct {
+	top uint64
+	exp int
+}
+
+// slack bounds what cutting loses. Each of the 12 cuts of a product of six, to 64
+// bits with the highest set, loses less than a part in 2^63: together less than
+// one in 2^59, which of 64 bits is less than 32.
+const slack = 32
+
+// leading returns the magnitude of the product of six factors, none of them 0.
+func leading(a, b *[3]fixedpoint.Int128) lead {
+	m := lead{top: 1 << 63, exp: -63}
+	for i := range a {
+		m.times(a[i])
+		m.times(b[i])
+	}
+	return m
+}
+
+func (m *lead) times(v fixedpoint.Int128) {
+	v = v.Abs()
+	hi, lo := uint64(v.Hi), v.Lo
+	if hi == 0 {
+		hi, lo = lo, 0
+		m.exp -= 64
+	}
+	shift := bits.LeadingZeros64(hi)
+	top, rest := bits.Mul64(m.top, hi<<shift|lo>>(64-shift))
+	m.exp += 128 - shift
+	if top < 1<<63 {
+		top = top<<1 | rest>>63
+		m.exp--
+	}
+	m.top = top
+}
+
+// below reports whether m is below n for sure.
+func (m lead) below(n lead) bool {
+	end := m.top + slack
+	if end < m.top {
+		return false // m may be as large as the next power of two
+	}
+	return m.exp < n.exp || m.exp == n.exp && end <= n.top
 }
 
 // Member is an account's position in a ranking, with its inputs as they were.
