@@ -14,7 +14,7 @@ import (
 const (
 	demoFund = event.FundID(1)
 	// demoCash is what the fund begins with for synth.Full accounts.
-	demoCash = 24_000_000
+	demoCash = 32_000_000
 	// demoStart is the time of the synthetic crash's first mark, an hour before
 	// midnight of 2024-08-04 UTC.
 	demoStart = 1_722_812_400 * int64(time.Second)
@@ -35,8 +35,8 @@ type demoContract struct {
 
 func demoContracts() []demoContract {
 	return []demoContract{
-		{id: 1, name: "BTCUSDT", rows: []string{"BTC", "BTCUSDT", "BTC/USDT"}, path: synth.Bitcoin(), lot: fixedpoint.One / 1000, depth: 150_000, tiers: demoTiers(bitcoinTiers)},
-		{id: 2, name: "ETHUSDT", rows: []string{"ETH", "ETHUSDT", "ETH/USDT"}, path: synth.Ether(), lot: fixedpoint.One / 1000, depth: 2_000_000, tiers: demoTiers(etherTiers)},
+		{id: 1, name: "BTCUSDT", rows: []string{"BTC", "BTCUSDT", "BTC/USDT"}, path: synth.Bitcoin(), lot: fixedpoint.One / 1000, depth: 600_000, tiers: demoTiers(bitcoinTiers)},
+		{id: 2, name: "ETHUSDT", rows: []string{"ETH", "ETHUSDT", "ETH/USDT"}, path: synth.Ether(), lot: fixedpoint.One / 1000, depth: 8_000_000, tiers: demoTiers(etherTiers)},
 	}
 }
 

@@ -15,6 +15,9 @@ const MinAccounts = 100
 // proportionally smaller whales, so that the story stays the same.
 const Full = 100_000
 
+// whales is how many accounts of each contract are whales and their desks.
+const whales = 8
+
 // Contract is what traders need to know of one.
 type Contract struct {
 	Symbol event.SymbolID
@@ -71,21 +74,21 @@ func New(seed uint64, accounts int, contracts []Contract) (*Population, error) {
 	if accounts < MinAccounts || accounts > 1<<24 {
 		return nil, fmt.Errorf("crash: %d accounts: want %d to %d", accounts, MinAccounts, 1<<24)
 	}
-	if len(contracts) == 0 {
-		return nil, fmt.Errorf("crash: no contracts: want at least one")
+	if len(contracts) == 0 || whales*len(contracts) > accounts {
+		return nil, fmt.Errorf("crash: %d contracts for %d accounts: want at least one, and at most %d", len(contracts), accounts, accounts/whales)
 	}
 	b := &builder{r: rand.New(rand.NewPCG(seed, 0)), contracts: contracts, scale: int64(accounts), needs: make([]need, accounts)}
 	for i := range b.needs {
 		b.needs[i].leverage = b.leverage()
 	}
-	first, err := b.whales()
-	if err != nil {
-		return nil, err
-	}
-	for i := first; i+1 < accounts; i += 2 {
+	crowd := accounts - whales*len(contracts)
+	for i := 0; i+1 < crowd; i += 2 {
 		if err := b.crowd(i); err != nil {
 			return nil, err
 		}
+	}
+	if err := b.whales(crowd); err != nil {
+		return nil, err
 	}
 	for i, n := range b.needs {
 		// One unit more keeps even a trader without a position from being empty.
@@ -108,23 +111,22 @@ func (b *builder) leverage() int64 {
 }
 
 // whales are four leveraged longs in each contract, a few gaps from ruin, each
-// against a desk that has twice the money it needs. It returns the first index
-// after them.
-func (b *builder) whales() (int, error) {
-	next := 0
+// against a desk that has half the notional as margin. They are the last accounts:
+// the fund has taken what small positions it can before it comes to theirs.
+func (b *builder) whales(next int) error {
 	for c := range b.contracts {
-		for w := range int64(4) {
+		for w := range int64(whales / 2) {
 			long, desk := next, next+1
 			next += 2
 			b.needs[long].leverage = 130 + 20*w
 			b.needs[desk].leverage = 20
 			notional := fixedpoint.Amount((6_000_000 + 2_500_000*w) * b.scale / Full * fixedpoint.One)
 			if err := b.trade(c, long, desk, notional); err != nil {
-				return 0, err
+				return err
 			}
 		}
 	}
-	return next, nil
+	return nil
 }
 
 // crowd lets two traders trade with each other, and one in six of the first also
