@@ -3,6 +3,7 @@
 //
 //	apply     events from a file or standard input, effects to standard output
 //	serve     the engine: UDP ticks, NDJSON events in, effects out, snapshots
+//	demo      a crash replayed against synthetic traders, through all of it
 //	feed      mark prices from a CSV file, or made up, as UDP datagrams
 //	inspect   what a file on disk says, and whether it can be believed
 //	version   what this program was built from

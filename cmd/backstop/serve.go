@@ -256,7 +256,7 @@ func (s *server) startEffects(delivery context.Context) error {
 	}
 	if path == "" {
 		s.outlet.attach()
-		s.tasks.Go(func() { s.failing(s.outlet.write(delivery, s.stdout, &s.names)) })
+		s.tasks.Go(func() { s.failing(s.write(delivery, s.stdout)) })
 		return nil
 	}
 	s.consumers, err = open(path, func(conn *net.UnixConn) { s.serveConsumer(delivery, conn) })

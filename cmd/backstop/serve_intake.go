@@ -24,6 +24,21 @@ type hub struct {
 	outlet *outlet
 	clock  bool       // stamp events that carry no time
 	naming sync.Mutex // held from the choice of a free id until it is bound
+	// proposed is the fund whose creation is under way, nil for none. Written by
+	// who holds naming, read for each effect that is written.
+	proposed atomic.Pointer[event.FundSettings]
+}
+
+// adopt binds the name of a fund whose creation is under way, if x shows that it
+// was accepted: x may be written before the core tells the names it has. A name
+// that is bound otherwise has nothing to do with x.
+//
+// Contracts need no such thing: nothing can be done with one before its name is
+// bound, except by its number, and then the number is what effects show.
+func (h *hub) adopt(x *event.Effect) {
+	if p := h.proposed.Load(); p != nil && x.Kind == event.EffectFund && x.Fund == p.ID {
+		_ = h.names.BindFund(p.Name, p.ID)
+	}
 }
 
 // bind makes names of what the machine has.
@@ -102,15 +117,26 @@ func (in *intake) stamp(e event.Event) {
 func (in *intake) create(ctx context.Context, line []byte) error {
 	in.naming.Lock()
 	defer in.naming.Unlock()
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
 	e, err := ndjson.NewDecoder(&in.names).Decode(line, in.records)
 	if err != nil {
 		return err
 	}
 	in.stamp(e)
+	if e[0].Kind() == event.KindFund {
+		fund := e.FundSettings()
+		in.proposed.Store(&fund)
+	}
 	if err := in.producer.Send(e); err != nil {
 		return err
 	}
-	return in.bind(ctx)
+	if err := in.bind(ctx); err != nil {
+		return err // the end: what is proposed stays, for effects yet to be written
+	}
+	in.proposed.Store(nil)
+	return nil
 }
 
 // runInit feeds the lines of a file that were not applied before: each must name

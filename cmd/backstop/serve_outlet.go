@@ -202,13 +202,15 @@ var errConsumerLeft = errors.New("the consumer has left")
 // write writes effects to an attached consumer until the engine has ended and all
 // is written (nil), ctx ends, or the consumer cannot be written to. What is
 // there goes out at once; a flush waits for no further effect.
-func (o *outlet) write(ctx context.Context, w io.Writer, names *ndjson.Names) error {
+func (h *hub) write(ctx context.Context, w io.Writer) error {
+	o := h.outlet
 	out := bufio.NewWriterSize(w, 1<<16)
 	batch := make([]event.Effect, len(o.batch))
 	for {
 		n, end := o.take(batch)
 		for i := range batch[:n] {
-			line := ndjson.AppendEffect(out.AvailableBuffer(), names, &batch[i])
+			h.adopt(&batch[i])
+			line := ndjson.AppendEffect(out.AvailableBuffer(), &h.names, &batch[i])
 			if _, err := out.Write(append(line, '\n')); err != nil {
 				return err
 			}

@@ -170,7 +170,7 @@ func (s *server) serveConsumer(ctx context.Context, conn *net.UnixConn) {
 		conn.SetWriteDeadline(time.Now().Add(time.Second)) // it may read nothing either
 		leave(why)
 	})
-	err := s.outlet.write(ctx, conn, &s.names)
+	err := s.write(ctx, conn)
 	s.outlet.detach()
 	if err == nil || errors.Is(err, errConsumerLeft) || isNetwork(err) {
 		conn.Close() // all is written, or nobody reads
