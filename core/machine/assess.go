@@ -478,8 +478,8 @@ func (m *Machine) checkTimeout(s account.Slot) {
 	m.startTimeout(a)
 }
 
-// mayWithdraw reports whether an account may pay out a: it must keep its
-// maintenance margin and what its tiers' leverage asks.
+// mayWithdraw reports whether an account may be changed by a, which is negative: it
+// must keep its maintenance margin and what its tiers' leverage asks.
 func (m *Machine) mayWithdraw(s account.Slot, a fixedpoint.Amount) bool {
 	acc := m.accounts.At(s)
 	sums, known := m.sums(acc)
@@ -490,7 +490,7 @@ func (m *Machine) mayWithdraw(s account.Slot, a fixedpoint.Amount) bool {
 	most := rounded(lesser(sums.Surplus(wallet), m.leverageSurplus(acc, &sums, wallet)), fixedpoint.One*fixedpoint.One, fixedpoint.Floor)
 	if n, ok := most.Int64(); ok {
 		m.refusal.Amount = max(fixedpoint.Amount(n), 0)
-		return n >= int64(a)
+		return n > 0 && -n <= int64(a) // a's magnitude may not fit
 	}
 	return most.Sign() > 0
 }

@@ -47,7 +47,7 @@ func (m *Machine) plan(l *leg) {
 	if wallet, ok = fits(wallet, l.booking.Realized); !ok {
 		return
 	}
-	if l.wallet, ok = fits(wallet, -l.fee); !ok {
+	if l.wallet, ok = fitsLess(wallet, l.fee); !ok {
 		return
 	}
 	l.code = event.Accepted
@@ -248,7 +248,7 @@ func (m *Machine) applyTransfer(h *event.Record) event.Reject {
 		if !ok {
 			return event.Overflow
 		}
-		if !m.mayWithdraw(s, -a) {
+		if !m.mayWithdraw(s, a) {
 			return event.Margin
 		}
 	}

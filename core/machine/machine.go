@@ -436,3 +436,9 @@ func fits(a, b fixedpoint.Amount) (fixedpoint.Amount, bool) {
 	s := a + b
 	return s, (a^s)&(b^s) >= 0 && s != -1<<63
 }
+
+// fitsLess is a-b, and whether it fits, also for a b whose negative does not.
+func fitsLess(a, b fixedpoint.Amount) (fixedpoint.Amount, bool) {
+	d := a - b
+	return d, (a^b)&(a^d) >= 0 && d != -1<<63
+}
