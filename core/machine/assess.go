@@ -12,11 +12,11 @@ import (
 
 // scratch is space reused from event to event; it grows to the largest need.
 type scratch struct {
-	closing   []closing
-	fees      []contractFee
-	weights   []fixedpoint.Int256
-	shares    []int64
-	split     fixedpoint.SplitScratch
+	closing []closing
+	fees    []contractFee
+	weights []fixedpoint.Int256
+	shares  []int64
+	split   fixedpoint.SplitScratch
 	deleverage
 }
 
@@ -56,25 +56,25 @@ func (m *Machine) needsDecision(s account.Slot) bool {
 	if a.Flags != 0 || a.Pending != 0 || a.Wallet < 0 && m.accounts.Flat(s) {
 		return true
 	}
-	if healthy, sure := m.quickHealth(a); sure {
-		return !healthy
+	if surplus, sure := m.quickSurplus(a); sure {
+		return surplus.Sign() < 0
 	}
 	sums, known := m.sums(a)
 	return known && !sums.Healthy(a.Wallet)
 }
 
-// quickHealth is the verdict of sums without pending fees, where 128 bits are
-// enough for it.
-func (m *Machine) quickHealth(a *account.Account) (healthy, sure bool) {
+// quickSurplus is the surplus of sums at 1e-24 where 128 bits are enough for it and
+// all marks are known.
+func (m *Machine) quickSurplus(a *account.Account) (surplus fixedpoint.Int128, sure bool) {
 	var q margin.Quick
 	for i := a.First; i != account.None; {
 		p := m.accounts.Position(i)
 		if l := m.legOf(p); l.Mark == 0 || !q.Add(&l) {
-			return false, false
+			return surplus, false
 		}
 		i = m.accounts.Next(p)
 	}
-	return q.Healthy(a.Wallet), true
+	return q.Surplus(a.Wallet - a.Pending), true
 }
 
 // decide brings one account's case forward: recovered, another round, or resolved.

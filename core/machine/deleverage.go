@@ -15,6 +15,14 @@ import (
 type ranking struct {
 	made    uint64 // sequence; 0 when there is none
 	members []adl.Member
+	// Where each member was found last: checked before it is believed, and not part
+	// of the state.
+	places []place
+}
+
+type place struct {
+	slot account.Slot
+	at   int32
 }
 
 // equityBefore is what an account was worth before the first one was handled in
@@ -46,7 +54,6 @@ type give struct {
 	side    event.PositionSide
 	slot    account.Slot
 	at      int32
-	lots    int64
 	qty     fixedpoint.Qty // unsigned
 	quote   fixedpoint.Amount
 	inputs  adl.Inputs // as ranked, or as now
@@ -96,29 +103,42 @@ func (m *Machine) collect(t *terms, r *ranking, f *found, taken int) {
 		x.given = append(x.given, x.gives[i].at)
 	}
 	slices.Sort(x.given)
-	loss := m.loss(t)
+	offer := m.offer(t)
 	list := x.candidates[:0]
-	profits := 0
+	profits, able, sum := 0, 0, int64(0)
 	for i := range r.members {
-		if taken+len(list) == c.maxCounter {
+		if taken+able == c.maxCounter {
 			break
 		}
-		k, at := m.candidate(t, &r.members[i], loss)
-		if k.Limit == 0 {
+		w := m.find(t, r, i)
+		if w.at == account.None {
 			continue
 		}
-		if _, gave := slices.BinarySearch(x.given, at); gave {
+		if _, gave := slices.BinarySearch(x.given, w.at); gave {
+			continue
+		}
+		if c.policy == event.PolicyQueue && sum >= f.need-f.given {
+			// Those behind are only counted.
+			if m.couldGive(&offer, w) {
+				able++
+			}
+			continue
+		}
+		k := m.candidate(&offer, w)
+		if k.Limit == 0 {
 			continue
 		}
 		k.Member = i
 		list = append(list, k)
+		able++
+		sum += min(k.Limit, f.need-f.given-sum) // as much as is needed, so it fits
 		if r.members[i].InProfit {
 			profits++
 		}
 	}
 	x.candidates = list
-	f.candidates += len(list)
-	terms := adl.Terms{Policy: c.policy, Lot: c.lot, Mark: c.mark, Loss: loss, Size: int64(t.size())}
+	f.candidates += able
+	terms := adl.Terms{Policy: c.policy, Lot: c.lot, Mark: c.mark, Loss: offer.loss, Size: int64(t.size())}
 	for _, group := range [2][]adl.Candidate{list[:profits], list[profits:]} {
 		if terms.Need = f.need - f.given; terms.Need == 0 || len(group) == 0 {
 			continue
@@ -130,28 +150,25 @@ func (m *Machine) collect(t *terms, r *ranking, f *found, taken int) {
 		f.given += given
 		f.cutoff = cutoff
 	}
-	m.appendGives(t, r, f, list)
+	m.appendGives(c, r, f, list)
 }
 
 // appendGives lists those who give, in the order of their effects: those in profit
 // first, a queue by rank, other policies by account.
-func (m *Machine) appendGives(t *terms, r *ranking, f *found, list []adl.Candidate) {
-	c := &m.contracts[t.contract]
+func (m *Machine) appendGives(c *contract, r *ranking, f *found, list []adl.Candidate) {
 	x := &m.scratch
 	for i := range list {
 		k := &list[i]
 		if k.Give == 0 {
 			continue
 		}
-		member := &r.members[k.Member]
-		s := m.accounts.Find(member.Account)
+		member, w := &r.members[k.Member], r.places[k.Member]
 		g := give{
-			account: member.Account, side: member.Side, slot: s,
-			at:   m.accounts.Lookup(s, c.id, member.Side),
-			lots: k.Give, qty: fixedpoint.Qty(k.Give) * c.lot, inputs: member.Inputs,
+			account: member.Account, side: member.Side, slot: w.slot, at: w.at,
+			qty: fixedpoint.Qty(k.Give) * c.lot, inputs: member.Inputs,
 		}
 		if c.policy != event.PolicyQueue {
-			g.inputs = m.inputs(s, g.at)
+			g.inputs = m.inputs(w.slot, w.at)
 		} else {
 			v, ok := adl.Value(c.score, &member.Inputs)
 			f.cutoff = adl.Cutoff{Value: v, Known: ok}
@@ -185,20 +202,62 @@ func (m *Machine) rank(contract int32, side int) {
 	}
 	m.scratch.holders = list
 	if len(list) > c.maxCounter {
-		slices.SortFunc(list, func(a, b holder) int {
+		selectFirst(list, c.maxCounter, func(a, b holder) int {
 			return cmp.Or(b.pnl.Cmp(a.pnl), m.compareHolders(a.at, b.at))
 		})
 		list = list[:c.maxCounter]
 	}
 	r.made = m.seq
 	r.members = r.members[:0]
+	r.places = r.places[:0]
 	for _, h := range list {
 		p := m.accounts.Position(h.at)
 		r.members = append(r.members, adl.Member{
 			Account: m.accounts.At(p.Account).ID, Side: p.Side, InProfit: h.pnl.Sign() > 0, Inputs: m.inputs(p.Account, h.at),
 		})
+		r.places = append(r.places, place{slot: account.None, at: account.None})
 	}
 	slices.SortFunc(r.members, func(a, b adl.Member) int { return adl.Compare(c.score, &a, &b) })
+}
+
+// selectFirst moves the k first of list, by compare, to its front, in any order:
+// quickselect with the median of three, so no full sort for a cut-off.
+func selectFirst[T any](list []T, k int, compare func(a, b T) int) {
+	low, high := 0, len(list)
+	for high-low > 1 {
+		mid := low + (high-low)/2
+		if compare(list[mid], list[low]) < 0 {
+			list[mid], list[low] = list[low], list[mid]
+		}
+		if compare(list[high-1], list[mid]) < 0 {
+			list[high-1], list[mid] = list[mid], list[high-1]
+			if compare(list[mid], list[low]) < 0 {
+				list[mid], list[low] = list[low], list[mid]
+			}
+		}
+		pivot := list[mid]
+		i, j := low, high-1
+		for i <= j {
+			for compare(list[i], pivot) < 0 {
+				i++
+			}
+			for compare(pivot, list[j]) < 0 {
+				j--
+			}
+			if i <= j {
+				list[i], list[j] = list[j], list[i]
+				i, j = i+1, j-1
+			}
+		}
+		switch {
+		case k <= j:
+			high = j + 1
+		case k >= i:
+			low = i
+		default:
+			return
+		}
+	}
 }
 
 func (m *Machine) compareHolders(i, j int32) int {
@@ -216,66 +275,135 @@ func (m *Machine) eligible(s account.Slot) (surplus fixedpoint.Int256, ok bool) 
 	if a.Has(hands) || a.Orders > 0 {
 		return surplus, false
 	}
+	if quick, sure := m.quickSurplus(a); sure {
+		return quick.Wide(), quick.Sign() >= 0
+	}
 	sums, known := m.sums(a)
 	surplus = sums.Surplus(a.Wallet - a.Pending)
 	return surplus, known && surplus.Sign() >= 0
 }
 
-// candidate is a member as it stands now; with Limit 0 it can give nothing.
-func (m *Machine) candidate(t *terms, member *adl.Member, loss fixedpoint.Int256) (k adl.Candidate, at int32) {
-	s := m.accounts.Find(member.Account)
-	if s == account.None {
-		return k, account.None
+// offer is what a bankrupt position asks of its counterparties.
+type offer struct {
+	*terms
+	policy event.Policy
+	loss   fixedpoint.Int256 // see loss
+	// A surplus x size must reach it for one lot; known where it fits.
+	oneLot fixedpoint.Int256
+	plain  bool // oneLot is known and the quote is far from the largest number
+}
+
+// plain reports whether a number can be added up a few times without a second look
+// at whether it still fits.
+func plain(v int64) bool { return -1<<60 < v && v < 1<<60 }
+
+func (m *Machine) offer(t *terms) offer {
+	o := offer{terms: t, policy: m.contracts[t.contract].policy, loss: m.loss(t)}
+	f := [3]fixedpoint.Int256{o.loss, fixedpoint.Int256From(int64(t.piece.Lot)), fixedpoint.Int256From(fixedpoint.One)}
+	o.oneLot, o.plain = fixedpoint.QuoProducts(f[:], nil, fixedpoint.Floor)
+	o.plain = o.plain && plain(int64(t.piece.Quote))
+	return o
+}
+
+// find returns where a member's position is now; at is None where it has none of
+// the opposite sign any more.
+func (m *Machine) find(t *terms, r *ranking, i int) place {
+	member, w := &r.members[i], &r.places[i]
+	id := m.contracts[t.contract].id
+	if w.at == account.None || !m.isPlace(*w, member, id) {
+		w.slot, w.at = m.accounts.Find(member.Account), account.None
+		if w.slot != account.None {
+			w.at = m.accounts.Lookup(w.slot, id, member.Side)
+		}
 	}
-	at = m.accounts.Lookup(s, m.contracts[t.contract].id, member.Side)
-	if at == account.None {
-		return k, at
+	if w.at == account.None {
+		return *w
 	}
-	p := m.accounts.Position(at)
-	if p.Qty == 0 || p.Qty > 0 == (t.piece.Qty > 0) {
-		return k, at
+	if q := m.accounts.Position(w.at).Qty; q == 0 || q > 0 == (t.piece.Qty > 0) {
+		return place{w.slot, account.None}
 	}
-	surplus, ok := m.eligible(s)
+	return *w
+}
+
+// isPlace reports whether a remembered place still is the member's position.
+func (m *Machine) isPlace(w place, member *adl.Member, id event.SymbolID) bool {
+	p := m.accounts.Position(w.at)
+	return p.Qty != 0 && p.Account == w.slot && p.Symbol == id && p.Side == member.Side &&
+		m.accounts.At(w.slot).ID == member.Account
+}
+
+// couldGive reports whether the position could give at least one lot: candidate's
+// answer, without working out how many.
+func (m *Machine) couldGive(o *offer, w place) bool {
+	a, p := m.accounts.At(w.slot), m.accounts.Position(w.at)
+	if !o.plain || !plain(int64(a.Wallet)) || !plain(int64(p.Cost)) || !plain(int64(p.Qty)) {
+		k := m.candidate(o, w)
+		return k.Limit > 0
+	}
+	if max(p.Qty, -p.Qty) < o.piece.Lot {
+		return false
+	}
+	surplus, ok := m.eligible(w.slot)
+	return ok && (o.loss.Sign() <= 0 || !surplus.MulInt64(int64(o.size())).Less(o.oneLot))
+}
+
+// candidate is a position as it stands now; with Limit 0 it can give nothing.
+func (m *Machine) candidate(o *offer, w place) (k adl.Candidate) {
+	a, p := m.accounts.At(w.slot), m.accounts.Position(w.at)
+	surplus, ok := m.eligible(w.slot)
 	if !ok {
-		return k, at
+		return k
 	}
 	k.Qty = max(p.Qty, -p.Qty)
-	l := m.legOf(p)
-	k.PnL = l.PnL()
-	k.Limit = k.Qty.Lots(t.piece.Lot)
-	if loss.Sign() > 0 {
-		num := [2]fixedpoint.Int256{surplus, fixedpoint.Int256From(int64(t.size()))}
-		den := [3]fixedpoint.Int256{loss, fixedpoint.Int256From(int64(t.piece.Lot)), fixedpoint.Int256From(fixedpoint.One)}
+	k.Limit = k.Qty.Lots(o.piece.Lot)
+	if o.loss.Sign() > 0 {
+		num := [2]fixedpoint.Int256{surplus, fixedpoint.Int256From(int64(o.size()))}
+		den := [3]fixedpoint.Int256{o.loss, fixedpoint.Int256From(int64(o.piece.Lot)), fixedpoint.Int256From(fixedpoint.One)}
 		most, ok := fixedpoint.QuoProducts(num[:], den[:], fixedpoint.Floor)
 		if n, small := most.Int64(); ok && small {
 			k.Limit = min(k.Limit, n)
 		}
 	}
-	a := m.accounts.At(s)
-	sums, _ := m.sums(a)
-	k.Equity = sums.Equity(a.Wallet - a.Pending)
-	k.EquityBefore = m.equityBeforeEvent(s, a, k.Equity)
-	k.Limit = m.representable(t, a, p, k.Limit)
-	return k, at
+	k.Limit = o.representable(a, p, k.Limit)
+	if o.policy != event.PolicyQueue {
+		l := m.legOf(p)
+		sums, _ := m.sums(a)
+		k.PnL, k.Equity = l.PnL(), sums.Equity(a.Wallet-a.Pending)
+		k.EquityBefore = m.equityBeforeEvent(w.slot, a, k.Equity)
+	}
+	return k
 }
 
-// representable returns limit, or 0 where the counterparty could not write down
-// giving that much.
-func (m *Machine) representable(t *terms, a *account.Account, p *account.Position, limit int64) int64 {
-	qty := limit * int64(t.piece.Lot)
+// representable is the most lots up to limit that the counterparty can write down
+// giving.
+func (t *terms) representable(a *account.Account, p *account.Position, limit int64) int64 {
+	if t.writable(a, p, limit) {
+		return limit
+	}
+	low, high := int64(0), limit // giving nothing can be written down
+	for high-low > 1 {
+		if mid := low + (high-low)/2; t.writable(a, p, mid) {
+			low = mid
+		} else {
+			high = mid
+		}
+	}
+	return low
+}
+
+func (t *terms) writable(a *account.Account, p *account.Position, lots int64) bool {
+	qty := lots * int64(t.piece.Lot)
 	quote, ok := fixedpoint.MulDiv(int64(t.piece.Quote), qty, int64(t.size()), fixedpoint.HalfEven)
 	if !ok {
-		return 0
+		return false
 	}
 	b, ok := account.Book(p.Qty, p.Cost, t.signed(fixedpoint.Qty(qty)), fixedpoint.Amount(quote))
 	if !ok {
-		return 0
+		return false
 	}
 	// One step of slack: the split may round its share up.
-	if w, ok := fits(a.Wallet, b.Realized); !ok || w > 1<<63-2 || w < -1<<63+2 {
-		return 0
-	}
-	return limit
+	w, ok := fits(a.Wallet, b.Realized)
+	return ok && w <= 1<<63-2 && w >= -1<<63+2
 }
 
 // equityBeforeEvent is the account's equity before the first account was handled.
@@ -302,11 +430,10 @@ func (m *Machine) inputs(s account.Slot, at int32) adl.Inputs {
 	a, p := m.accounts.At(s), m.accounts.Position(at)
 	sums, _ := m.sums(a)
 	l := m.legOf(p)
-	entry, _ := fixedpoint.UnitPrice(p.Cost, p.Qty)
 	return adl.Inputs{
 		Wallet: a.Wallet, Equity: amount(sums.Equity(a.Wallet - a.Pending)), MM: shownMargin(sums.Maintenance),
 		AccountPnL: amount(sums.PnL), PnL: amount(l.PnL()), Notional: amount(l.Notional().Wide()),
-		Entry: entry, Cost: p.Cost, PositionMM: shownMargin(l.Maintenance()),
+		Entry: priceOf(p.Cost, p.Qty), Cost: p.Cost, PositionMM: shownMargin(l.Maintenance()),
 		Mark: l.Mark, Long: p.Qty > 0,
 	}
 }

@@ -422,6 +422,9 @@ func shown(v fixedpoint.Int256, d int64) fixedpoint.Int128 {
 }
 
 func rounded(v fixedpoint.Int256, d int64, r fixedpoint.Rounding) fixedpoint.Int128 {
+	if n, ok := v.Int128(); ok {
+		return n.Div(d, r)
+	}
 	num, den := [1]fixedpoint.Int256{v}, [1]fixedpoint.Int256{fixedpoint.Int256From(d)}
 	q, _ := fixedpoint.QuoProducts(num[:], den[:], r)
 	n, ok := q.Int128()

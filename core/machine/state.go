@@ -517,6 +517,7 @@ func (m *Machine) readRankings(r *reader) {
 					v.Lo, v.Hi = r.U64(), r.I64()
 				}
 				k.members = append(k.members, x)
+				k.places = append(k.places, place{slot: account.None, at: account.None})
 			}
 		}
 	}

@@ -40,14 +40,14 @@ func (q *Quick) Add(l *Leg) bool {
 	return true
 }
 
-// Healthy reports equity >= maintenance margin for a wallet less pending fees.
-func (q *Quick) Healthy(wallet fixedpoint.Amount) bool {
+// Surplus returns equity - maintenance margin at 1e-24 for a wallet less pending
+// fees; an account is healthy where it is not below 0.
+func (q *Quick) Surplus(wallet fixedpoint.Amount) fixedpoint.Int128 {
 	equity := q.pnl.Add(fixedpoint.Mul64(int64(wallet), fixedpoint.One))
 	if equity.Sign() < 0 {
-		// Maintenance margin is not negative: only an account without one is healthy.
-		return false
+		return times(equity.Neg(), fixedpoint.One).Neg().Sub(q.mm)
 	}
-	return !times(equity, fixedpoint.One).Less(q.mm)
+	return times(equity, fixedpoint.One).Sub(q.mm)
 }
 
 // times is n x m for n >= 0 where the product is known to fit.

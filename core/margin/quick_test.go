@@ -9,7 +9,7 @@ import (
 	"github.com/backstop-fund/backstop/fixedpoint"
 )
 
-// Quick and Sums give one verdict, from dust to the largest account Quick takes,
+// Quick and Sums give one surplus, from dust to the largest account Quick takes,
 // with the wallet often at the very edge of the maintenance margin.
 func TestQuickAgainstSums(t *testing.T) {
 	const unit = fixedpoint.One
@@ -50,7 +50,7 @@ func TestQuickAgainstSums(t *testing.T) {
 		}
 		for d := int64(-2); d <= 2; d++ {
 			w := fixedpoint.Amount(wallet + d)
-			if got, want := quick.Healthy(w), sums.Healthy(w); got != want {
+			if got, want := quick.Surplus(w).Wide(), sums.Surplus(w); got != want {
 				t.Fatalf("wallet %v: quick says %v, sums %v", w, got, want)
 			}
 		}
