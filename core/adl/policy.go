@@ -158,8 +158,9 @@ func (a *Allocator) level(need int64, group []Candidate, weight func(*Candidate)
 }
 
 // round gives each its whole lots of num / den, then one lot each by largest
-// remainder among those below their limit, ties to the earlier. The nums add up to
-// need x den, and none is above its limit x den: whole lots always fit.
+// remainder, ties to the earlier. The nums add up to need x den, and none is above
+// its limit x den: the remainders, less than a lot each, add up to the lots left,
+// so that none goes to who has no remainder, at its limit.
 func round(need int64, group []Candidate, shares []share, den fixedpoint.Int256) {
 	d := [1]fixedpoint.Int256{den}
 	left := need
@@ -178,10 +179,7 @@ func round(need int64, group []Candidate, shares []share, den fixedpoint.Int256)
 		}
 		return x.at - y.at
 	})
-	for i := 0; left > 0 && i < len(shares); i++ {
-		if c := &group[shares[i].at]; c.Give < c.Limit {
-			c.Give++
-			left--
-		}
+	for i := range shares[:left] {
+		group[shares[i].at].Give++
 	}
 }

@@ -38,9 +38,10 @@ func (f *Fund) MayTake(x Exposure, inv Inventory, p Piece, restricted bool) int6
 	t := f.trial(x, inv, p)
 	all, rest := p.Lots()
 	most := last(0, all, t.fits)
-	// Lots that keep within zero; none where the remainder alone passes it.
+	// Lots that keep within zero; none where the remainder alone passes it, which is
+	// by less than a lot.
 	inward := int64(0)
-	if t.opposite && t.held >= rest {
+	if t.opposite {
 		inward = min(all, (t.held - rest).Lots(p.Lot))
 	}
 	reach := min(inward, most)

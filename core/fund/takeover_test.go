@@ -116,19 +116,21 @@ func TestMayTakeEdges(t *testing.T) {
 	}
 }
 
-// A cap above 1 and a quote far below the mark: what is left under the cap first
-// rises with each lot, from below 0, and the search has to see over the hill.
+// A cap above 1, a quote far below the mark and an equity below 0: what is left
+// under the cap rises with each lot at first, and the search has to see over the
+// hill.
 func TestMayTakeClimbs(t *testing.T) {
-	// Short 1 from 10 at mark 100, 190 of cash: equity 100. Each lot long at 10 adds
-	// 90 to equity, which counts five times.
-	inv := fund.Inventory{Qty: -unit, Cost: -10 * unit}
-	p := fund.Piece{Qty: 40 * unit, Quote: 400 * unit, Lot: unit, Mark: 100 * unit, Share: 5 * unit}
+	// 1,000 of cash, and another contract, worth 1, that has lost 1,100. Each lot, long
+	// at 10 with the mark at 100, adds 90 to an equity of -100, which counts five times:
+	// 5 x -10 - 100 with one lot, 5 x 80 - 200 with two. From 13 on base is the cash.
+	p := fund.Piece{Qty: 60 * unit, Quote: 600 * unit, Lot: unit, Mark: 100 * unit, Share: 5 * unit}
 	s := story{
-		fund: fund.Fund{Cash: 190 * unit, Cap: 5 * unit},
-		inv:  []fund.Inventory{inv}, marks: []fixedpoint.Price{p.Mark}, piece: p,
+		fund: fund.Fund{Cash: 1000 * unit, Cap: 5 * unit},
+		inv:  []fund.Inventory{{}, {Qty: unit, Cost: 1101 * unit}}, marks: []fixedpoint.Price{p.Mark, unit}, piece: p,
 	}
-	if got, want := s.mayTake(), s.books().mayTake(p, false); got != want || got != 10 {
-		t.Errorf("MayTake = %d, lot by lot %d, worked out by hand 10: base stays 190, 5 x 190 = 9.5 lots past zero", got, want)
+	const want = 49 // 49 x 100 + 1 <= 5 x 1,000
+	if got, scan := s.mayTake(), s.books().mayTake(p, false); got != want || scan != want {
+		t.Errorf("MayTake = %d, lot by lot %d, want %d", got, scan, want)
 	}
 }
 
