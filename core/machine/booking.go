@@ -39,6 +39,11 @@ func (m *Machine) plan(l *leg) {
 		p := m.accounts.Position(l.at)
 		held, cost = p.Qty, p.Cost
 	}
+	// Which side of zero a leg ends on is known even where its size does not fit.
+	if l.side == event.Long && l.qty < 0 && l.qty < -held || l.side == event.Short && l.qty > 0 && l.qty > -held {
+		l.code = event.WrongMode
+		return
+	}
 	l.code = event.Overflow
 	var ok bool
 	if l.booking, ok = account.Book(held, cost, l.qty, l.quote); !ok {
@@ -51,9 +56,6 @@ func (m *Machine) plan(l *leg) {
 		return
 	}
 	l.code = event.Accepted
-	if l.side == event.Long && l.booking.Qty < 0 || l.side == event.Short && l.booking.Qty > 0 {
-		l.code = event.WrongMode
-	}
 }
 
 // admits is the code for why an account cannot hold a position of that side in a
@@ -179,7 +181,7 @@ func (m *Machine) bookLegs(quoteFits bool, legs []leg) event.Reject {
 	for i := range legs {
 		l := &legs[i]
 		m.plan(l)
-		if !quoteFits {
+		if !quoteFits && l.code == event.Accepted {
 			l.code = event.Overflow
 		}
 		if l.code != event.Accepted && l.slot == account.None {
@@ -194,7 +196,7 @@ func (m *Machine) bookLegs(quoteFits bool, legs []leg) event.Reject {
 		l := &legs[i]
 		if i > 0 && l.id == legs[0].id {
 			m.plan(l) // an account trading with itself: the first leg moved it
-			if !quoteFits {
+			if !quoteFits && l.code == event.Accepted {
 				l.code = event.Overflow
 			}
 		}
@@ -245,11 +247,11 @@ func (m *Machine) applyTransfer(h *event.Record) event.Reject {
 	acc := m.accounts.At(s)
 	wallet, ok := fits(acc.Wallet, a)
 	if reason == event.TransferWithdrawal {
-		if !ok {
-			return event.Overflow
-		}
 		if !m.mayWithdraw(s, a) {
 			return event.Margin
+		}
+		if !ok {
+			return event.Overflow
 		}
 	}
 	if !ok {
@@ -350,39 +352,40 @@ func (m *Machine) applyAccountState(e event.Event) event.Reject {
 	return event.Accepted
 }
 
-// checkPositions is the code for positions that are no state of one account.
+// checkPositions is the code for positions that are no state of one account. A
+// malformed one comes before those that merely cannot be represented.
 func (m *Machine) checkPositions(e event.Event, mode event.AccountMode) event.Reject {
+	unrepresentable := event.Accepted
 	for i := range e.Positions() {
 		p := e.Position(i)
-		if p.Qty == 0 {
+		switch {
+		case p.Qty == 0, p.ByEntry && p.Value == 0:
 			return event.Zero
-		}
-		if p.ByEntry {
-			if code := checkPositive(p.Value); code != event.Accepted {
-				return code
-			}
-		} else if p.Value != 0 && p.Value > 0 != (p.Qty > 0) {
+		case p.Side == event.Long && p.Qty < 0, p.Side == event.Short && p.Qty > 0,
+			p.ByEntry && p.Value < 0,
+			!p.ByEntry && p.Value != 0 && p.Value > 0 != (p.Qty > 0):
 			return event.Sign
 		}
-		if p.Side == event.Long && p.Qty < 0 || p.Side == event.Short && p.Qty > 0 {
-			return event.Sign
+		code := event.Accepted
+		if _, ok := costOf(p); !ok || p.Qty == -1<<63 {
+			code = event.Overflow
 		}
 		for j := range i {
 			q := e.Position(j)
 			switch {
-			case q.Symbol != p.Symbol && mode == event.Isolated:
-				return event.WrongSymbol
 			case q.Symbol == p.Symbol && q.Side == p.Side:
 				return event.Exists
-			case q.Symbol == p.Symbol && (q.Side == event.Both) != (p.Side == event.Both):
-				return event.WrongMode
+			case q.Symbol != p.Symbol && mode == event.Isolated:
+				code = event.WrongSymbol
+			case q.Symbol == p.Symbol && (q.Side == event.Both) != (p.Side == event.Both) && code != event.WrongSymbol:
+				code = event.WrongMode
 			}
 		}
-		if _, ok := costOf(p); !ok || p.Qty == -1<<63 {
-			return event.Overflow
+		if unrepresentable == event.Accepted {
+			unrepresentable = code
 		}
 	}
-	return event.Accepted
+	return unrepresentable
 }
 
 func costOf(p event.PositionState) (fixedpoint.Amount, bool) {

@@ -147,17 +147,17 @@ func (m *Machine) applyFundTransfer(h *event.Record) event.Reject {
 		return event.Sign
 	}
 	cash, ok := fits(f.Cash, a)
-	if !ok {
-		return event.Overflow
-	}
 	if reason == event.FundWithdrawal {
 		m.refusal.Balance = f.Cash
-		if cash < 0 {
+		if !ok || cash < 0 {
 			return event.Cash
 		}
 		if !m.capsHold(i, cash) {
 			return event.Cap
 		}
+	}
+	if !ok {
+		return event.Overflow
 	}
 	types := [...]event.LedgerType{
 		event.FundDeposit: event.LedgerDeposit, event.FundWithdrawal: event.LedgerWithdrawal,

@@ -326,7 +326,10 @@ func (m *Machine) alarmResolution(a *account.Account, k *contract, code event.Al
 // priceOf is quote / qty for display: below 0 where a price had to be, 0 where it
 // does not fit.
 func priceOf(quote fixedpoint.Amount, qty fixedpoint.Qty) fixedpoint.Price {
-	p, _ := fixedpoint.UnitPrice(quote, qty)
+	p, ok := fixedpoint.UnitPrice(quote, qty)
+	if !ok {
+		return 0
+	}
 	if quote != 0 && quote > 0 != (qty > 0) {
 		return -p
 	}

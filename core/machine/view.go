@@ -124,9 +124,8 @@ func (m *Machine) status(s account.Slot, sums *margin.Sums, known bool) event.St
 
 func (w *Viewer) position(a *account.Account, p *account.Position) event.PositionView {
 	l := w.m.legOf(p)
-	entry, _ := fixedpoint.UnitPrice(p.Cost, p.Qty)
 	v := event.PositionView{
-		Symbol: p.Symbol, Side: p.Side, Qty: p.Qty, Cost: p.Cost, Entry: entry, Mark: l.Mark, Quantile: -1,
+		Symbol: p.Symbol, Side: p.Side, Qty: p.Qty, Cost: p.Cost, Entry: priceOf(p.Cost, p.Qty), Mark: l.Mark, Quantile: -1,
 	}
 	if l.Mark != 0 {
 		v.PnL = amount(l.PnL())
