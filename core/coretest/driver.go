@@ -26,9 +26,26 @@ func NewDriver(l machine.Limits) (*Driver, error) {
 	if err != nil {
 		return nil, err
 	}
+	return Resume(m), nil
+}
+
+// Resume returns a driver that goes on with a machine, a restored one say.
+func Resume(m *machine.Machine) *Driver {
 	d := &Driver{Machine: m, fx: event.NewEffects(64, nil)}
 	d.decoder = ndjson.NewDecoder(&d.Names)
-	return d, nil
+	for id, name := range m.Funds {
+		d.must(d.Names.BindFund(name, id))
+	}
+	for id, name := range m.Symbols {
+		d.must(d.Names.BindSymbol(name, id))
+	}
+	return d
+}
+
+func (d *Driver) must(err error) {
+	if err != nil {
+		panic(fmt.Sprintf("coretest: two things of a machine share a name: %v", err))
+	}
 }
 
 // Effects applies a line and returns its effects, valid until the next call.
@@ -40,24 +57,23 @@ func (d *Driver) Effects(line string) ([]event.Effect, error) {
 	d.records = e
 	d.fx.Reset()
 	if _, code := d.Machine.Apply(e, d.fx); code == event.Accepted {
-		d.bind(e)
+		bind(&d.Names, e)
 	}
 	return d.fx.All(), nil
 }
 
-func (d *Driver) bind(e event.Event) {
+// bind notes the name an accepted event gave.
+func bind(names *ndjson.Names, e event.Event) {
+	var err error
 	switch e[0].Kind() {
 	case event.KindFund:
 		s := e.FundSettings()
-		d.must(d.Names.BindFund(s.Name, s.ID))
+		err = names.BindFund(s.Name, s.ID)
 	case event.KindSymbol:
 		var s event.SymbolSettings
 		e.SymbolSettings(&s)
-		d.must(d.Names.BindSymbol(s.Name, s.ID))
+		err = names.BindSymbol(s.Name, s.ID)
 	}
-}
-
-func (d *Driver) must(err error) {
 	if err != nil {
 		panic(fmt.Sprintf("coretest: the machine accepted a name that is taken: %v", err))
 	}

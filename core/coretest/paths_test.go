@@ -3,6 +3,7 @@ package coretest
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net"
 	"runtime"
@@ -66,7 +67,7 @@ func (w *wired) line(text string) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if e[0].Kind() == event.KindTick {
+	if e[0].Kind() == event.KindTick && e[0].Mark() > 0 && uint64(e[0].Symbol()) <= math.MaxUint32 {
 		w.tick(e)
 	} else if err := w.producer.Send(e); err != nil {
 		w.t.Fatal(err)
@@ -77,18 +78,15 @@ func (w *wired) line(text string) {
 		runtime.Gosched()
 	}
 	w.read()
-	switch e[0].Kind() {
-	case event.KindFund:
-		s := e.FundSettings()
-		err = w.names.BindFund(s.Name, s.ID)
-	case event.KindSymbol:
-		var s event.SymbolSettings
-		e.SymbolSettings(&s)
-		err = w.names.BindSymbol(s.Name, s.ID)
+	if !w.refused() {
+		bind(&w.names, e)
 	}
-	if err != nil {
-		w.t.Fatal(err)
-	}
+}
+
+// refused reports whether the last event was: then it bound no name.
+func (w *wired) refused() bool {
+	n := len(w.seen)
+	return n > 0 && w.seen[n-1].Kind == event.EffectRejected && w.seen[n-1].Seq == w.applied
 }
 
 func (w *wired) tick(e event.Event) {
@@ -165,11 +163,7 @@ func TestEveryPathAgrees(t *testing.T) {
 					t.Fatal(err)
 				}
 				effects = append(effects, got...)
-				for _, x := range first.fx.All() {
-					if x.Kind == event.EffectLiquidate || x.Kind == event.EffectOffload {
-						s.Order(uint64(x.Order))
-					}
-				}
+				s.Answer(first.fx.All())
 				again, err := second.Apply(line)
 				if err != nil || strings.Join(got, "\n") != strings.Join(again, "\n") {
 					t.Fatalf("%s\nonce:  %v\ntwice: %v (%v)", line, got, again, err)

@@ -59,7 +59,7 @@ func transferEvent(e *Engine, f *fields) func() string {
 	return func() string {
 		a := e.accounts[id]
 		switch {
-		case a == nil && reason == "withdrawal" && amount.Sign() < 0:
+		case a == nil && reason == "withdrawal":
 			return "unknown_account"
 		case amount.Sign() == 0:
 			return "zero"
@@ -208,6 +208,7 @@ func stateEvent(e *Engine, f *fields) func() string {
 				cost = signed(quoteOf(p.qty, p.entry), p.qty)
 			}
 			switch {
+			case wrong != "":
 			case next.otherContract(s):
 				wrong = "wrong_symbol"
 			case next.otherSide(s, p.side):

@@ -204,8 +204,14 @@ func (e *Engine) accept(s *symbol, price num, own stamp) {
 	}
 }
 
+// forceHold ends a hold with the latest held price; where a position has grown
+// since, so that its mark value would not fit, the old mark stays.
 func (e *Engine) forceHold(s *symbol) {
-	e.accept(s, s.heldPrice, s.heldTime)
+	if e.markOverflows(s, s.heldPrice) {
+		s.heldPrice = nil
+	} else {
+		e.accept(s, s.heldPrice, s.heldTime)
+	}
 	e.effect("alarm", "code", "mark_held", "symbol", s.name)
 }
 

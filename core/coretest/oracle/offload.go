@@ -49,7 +49,7 @@ func (s *symbol) upToLots(qty16 num) num {
 
 // offloadFill books what the venue filled of a slice.
 func (e *Engine) offloadFill(o *order, dq, quote num, worse bool) string {
-	f, s := o.fund, o.sym
+	f, s := o.sym.fund, o.sym // the contract may have gone to another fund since
 	if !f.canTake(s, f.cash, dq, quote) {
 		return "overflow"
 	}

@@ -78,7 +78,7 @@ func (e *Engine) resolve(a *account, reason string) {
 		quotes = a.plainShares()
 	}
 	for _, p := range order {
-		if !e.blocked(p.sym) {
+		if !e.blocked(p.sym) && !a.outOfSync {
 			e.resolvePosition(a, p, quotes[positionKey{p.sym.name, p.side}])
 		}
 	}
@@ -184,7 +184,7 @@ func (e *Engine) resolvePosition(a *account, pos *position, quote num) {
 	if p.lifted {
 		e.effect("alarm", "code", "bound_lifted", "account", a.id, "symbol", s.name, "fund", f.name)
 	}
-	if sub(needed, taken).Sign() > 0 && fundQty.Sign() > 0 {
+	if floorDiv(fundQty, s.lot).Cmp(may) > 0 {
 		e.effect("alarm", "code", "cap_exceeded", "account", a.id, "symbol", s.name, "fund", f.name)
 	}
 	e.deficit(f, cashBefore)
@@ -356,5 +356,11 @@ func (e *Engine) distribute(p *piece, given []gift, r *receipt, fundQty num) {
 	e.ledger(f, s.name, "takeover", realized)
 }
 
-// priceOf is quote / qty, half-even.
-func priceOf(quote, qty num) num { return halfEven(mul(quote, e8), qty) }
+// priceOf is quote / qty, half-even, for display: 0 where it does not fit.
+func priceOf(quote, qty num) num {
+	price := halfEven(mul(quote, e8), qty)
+	if !fits(price) {
+		return zero
+	}
+	return price
+}
