@@ -1,0 +1,180 @@
+package margin_test
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/backstop-fund/backstop/core/event"
+	"github.com/backstop-fund/backstop/core/margin"
+	"github.com/backstop-fund/backstop/fixedpoint"
+	"github.com/cockroachdb/apd/v3"
+)
+
+// benchTiers are five tiers as published tables have them.
+var benchTiers = []event.Tier{
+	{Cap: 50_000 * unit, MMR: unit / 250},
+	{Floor: 50_000 * unit, Cap: 600_000 * unit, MMR: unit / 200, Cum: 50 * unit},
+	{Floor: 600_000 * unit, Cap: 3_000_000 * unit, MMR: unit / 100, Cum: 3_050 * unit},
+	{Floor: 3_000_000 * unit, Cap: 12_000_000 * unit, MMR: unit / 40, Cum: 48_050 * unit},
+	{Floor: 12_000_000 * unit, MMR: unit / 20, Cum: 348_050 * unit},
+}
+
+type benchAccount struct {
+	wallet fixedpoint.Amount
+	leg    margin.Leg
+}
+
+// benchAccounts hold one position each, up to a notional of 6,000,000; about
+// half lack margin, so that the verdict is not the branch predictor's.
+func benchAccounts(tiers *margin.Tiers) []benchAccount {
+	random := rand.New(rand.NewPCG(1, 2))
+	accounts := make([]benchAccount, 1024)
+	for i := range accounts {
+		a := &accounts[i]
+		a.leg = margin.Leg{
+			Qty:   fixedpoint.Qty(random.Int64N(200*unit) - 100*unit),
+			Mark:  fixedpoint.Price(59_000*unit + random.Int64N(2_000*unit)),
+			Tiers: tiers,
+		}
+		entry := a.leg.Mark + fixedpoint.Price(random.Int64N(2_000*unit)-1_000*unit)
+		a.leg.Cost, _ = fixedpoint.Quote(a.leg.Qty, entry)
+		a.wallet = fixedpoint.Amount(random.Int64N(160_000 * unit))
+	}
+	return accounts
+}
+
+// BenchmarkMarginCheck is the verdict on one account of one position, its tier
+// looked up: exact in 256 bits and in 128, in decimals, and in floats, which are
+// not exact. All must find the same accounts healthy.
+func BenchmarkMarginCheck(b *testing.B) {
+	tiers := new(margin.Tiers)
+	tiers.Set(benchTiers)
+	accounts := benchAccounts(tiers)
+	sums := func(i int) bool {
+		var s margin.Sums
+		s.Add(&accounts[i].leg)
+		return s.Healthy(accounts[i].wallet)
+	}
+	want := 0
+	for i := range accounts {
+		if sums(i) {
+			want++
+		}
+	}
+	if want < 300 || want > 700 {
+		b.Fatalf("workload drifted: %d of %d are healthy", want, len(accounts))
+	}
+	decimals, floats := decimalCheck(b, accounts), floatCheck(accounts)
+	for _, c := range []struct {
+		name    string
+		healthy func(i int) bool
+	}{
+		{"Sums", sums},
+		{"Quick", func(i int) bool {
+			var q margin.Quick
+			return q.Add(&accounts[i].leg) && q.Surplus(accounts[i].wallet).Sign() >= 0
+		}},
+		{"apd", decimals},
+		{"float64", floats},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				got := 0
+				for i := range accounts {
+					if c.healthy(i) {
+						got++
+					}
+				}
+				if got != want {
+					b.Fatalf("%d healthy, want %d", got, want)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(accounts)), "ns/position")
+		})
+	}
+}
+
+// decimalCheck is the same in apd, its inputs already converted.
+func decimalCheck(b *testing.B, accounts []benchAccount) func(i int) bool {
+	type row struct{ limit, mmr, cum apd.Decimal }
+	type twin struct{ wallet, qty, mark, cost apd.Decimal }
+	of := func(v int64) apd.Decimal { return *apd.New(v, -fixedpoint.Digits) }
+	rows, twins := make([]row, len(benchTiers)), make([]twin, len(accounts))
+	for i, s := range benchTiers {
+		rows[i] = row{of(int64(s.Cap)), of(int64(s.MMR)), of(int64(s.Cum))}
+	}
+	for i, a := range accounts {
+		twins[i] = twin{of(int64(a.wallet)), of(int64(a.leg.Qty)), of(int64(a.leg.Mark)), of(int64(a.leg.Cost))}
+	}
+	context := apd.BaseContext.WithPrecision(50)
+	must := func(_ apd.Condition, err error) {
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	var value, equity, mm apd.Decimal
+	return func(i int) bool {
+		a := &twins[i]
+		must(context.Mul(&value, &a.qty, &a.mark))
+		must(context.Add(&equity, &a.wallet, &value))
+		must(context.Sub(&equity, &equity, &a.cost))
+		value.Abs(&value)
+		r := 0
+		for r < len(rows)-1 && rows[r].limit.Cmp(&value) < 0 {
+			r++
+		}
+		must(context.Mul(&mm, &value, &rows[r].mmr))
+		must(context.Sub(&mm, &mm, &rows[r].cum))
+		return equity.Cmp(&mm) >= 0
+	}
+}
+
+// floatCheck is the same in float64, its inputs already converted.
+func floatCheck(accounts []benchAccount) func(i int) bool {
+	type row struct{ limit, mmr, cum float64 }
+	type twin struct{ wallet, qty, mark, cost float64 }
+	of := func(v int64) float64 { return float64(v) / unit }
+	rows, twins := make([]row, len(benchTiers)), make([]twin, len(accounts))
+	for i, s := range benchTiers {
+		rows[i] = row{of(int64(s.Cap)), of(int64(s.MMR)), of(int64(s.Cum))}
+	}
+	for i, a := range accounts {
+		twins[i] = twin{of(int64(a.wallet)), of(int64(a.leg.Qty)), of(int64(a.leg.Mark)), of(int64(a.leg.Cost))}
+	}
+	return func(i int) bool {
+		a := &twins[i]
+		value := a.qty * a.mark
+		equity := a.wallet + value - a.cost
+		value = max(value, -value)
+		r := 0
+		for r < len(rows)-1 && rows[r].limit < value {
+			r++
+		}
+		return equity >= value*rows[r].mmr-rows[r].cum
+	}
+}
+
+// BenchmarkSearches are what runs for accounts in trouble, and for display.
+func BenchmarkSearches(b *testing.B) {
+	tiers := new(margin.Tiers)
+	tiers.Set(benchTiers)
+	legs := []margin.Leg{{Qty: 40 * unit, Cost: 2_400_000 * unit, Mark: 60_000 * unit, Tiers: tiers}}
+	b.Run("SmallestCut", func(b *testing.B) {
+		b.ReportAllocs()
+		short := fixedpoint.Int256From(-1_000 * unit).MulInt64(unit).MulInt64(unit)
+		for b.Loop() {
+			if lots, ok := margin.SmallestCut(short, &legs[0], unit/1000, unit/1000); !ok || lots == 0 {
+				b.Fatal(lots, ok)
+			}
+		}
+	})
+	b.Run("LiquidationPrices", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if below, _ := margin.LiquidationPrices(legs, 100_000*unit, margin.Sums{}); below == 0 {
+				b.Fatal("no price")
+			}
+		}
+	})
+}

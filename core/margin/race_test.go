@@ -1,0 +1,5 @@
+//go:build race
+
+package margin_test
+
+const raceEnabled = true
