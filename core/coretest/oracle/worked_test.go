@@ -203,7 +203,7 @@ func TestWorked(t *testing.T) {
 {"e":"fund_fill","fund":"F","symbol":"X","qty":"-100","price":"100"}
 {"e":"depth","symbol":"X","bid_qty":"1000","ask_qty":"0","t":1760131043000000000}
 {"e":"time","t":1760131044000000000}
-{"e":"depth","symbol":"X","bid_qty":"1000","ask_qty":"41"}
+{"e":"depth","symbol":"X","bid_qty":"1000","ask_qty":"41","t":1760131044000000000}
 `, `{"no":{"seq":10,"fx":"offload"}}
 {"fx":"offload","seq":11,"qty":"3","limit":"101"}`,
 		}, {
