@@ -8,8 +8,13 @@ import (
 	"github.com/backstop-fund/backstop/fixedpoint"
 )
 
-// MinAccounts is the smallest population: below it there are whales only.
-const MinAccounts = 100
+// MinAccounts and MaxAccounts bound a population: below the one it would be
+// whales and little else, above the other its whales' positions would reach the
+// last tiers.
+const (
+	MinAccounts = 100
+	MaxAccounts = 1_000_000
+)
 
 // Full is the population the sizes of whales are made for; smaller ones have
 // proportionally smaller whales, so that the story stays the same.
@@ -68,11 +73,12 @@ type need struct {
 	behind   fixedpoint.Amount // losses at the contract's price, and fees
 }
 
-// New makes up a population of so many accounts. It is refused below
-// MinAccounts, and where a whale's quote would not fit an Amount.
+// New makes up a population of so many accounts. It is refused outside
+// MinAccounts and MaxAccounts, without contracts, and where a quantity or a quote
+// would not fit.
 func New(seed uint64, accounts int, contracts []Contract) (*Population, error) {
-	if accounts < MinAccounts || accounts > 1<<24 {
-		return nil, fmt.Errorf("crash: %d accounts: want %d to %d", accounts, MinAccounts, 1<<24)
+	if accounts < MinAccounts || accounts > MaxAccounts {
+		return nil, fmt.Errorf("crash: %d accounts: want %d to %d", accounts, MinAccounts, MaxAccounts)
 	}
 	if len(contracts) == 0 || whales*len(contracts) > accounts {
 		return nil, fmt.Errorf("crash: %d contracts for %d accounts: want at least one, and at most %d", len(contracts), accounts, accounts/whales)
