@@ -21,7 +21,11 @@ var kinds = []event.Score{event.ScoreBinance, event.ScoreBitMEX, event.ScoreHype
 // A property here costs microseconds: look at more than rapid's hundred cases.
 // The flag on the command line still decides.
 func init() {
-	if err := flag.Set("rapid.checks", "3000"); err != nil {
+	checks := "3000"
+	if raceEnabled {
+		checks = "300"
+	}
+	if err := flag.Set("rapid.checks", checks); err != nil {
 		panic(err)
 	}
 }

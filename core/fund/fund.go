@@ -33,14 +33,15 @@ func (f *Fund) Restricted() bool { return f.ADLOnly || f.Cash < 0 }
 
 // Inventory is what a fund holds of one contract: a position like any other.
 type Inventory struct {
-	Qty  fixedpoint.Qty
-	Cost fixedpoint.Amount
+	Qty  fixedpoint.Qty    // signed, long is positive
+	Cost fixedpoint.Amount // the signed quote paid for it
 }
 
 // Exposure sums a fund's inventories at the last accepted marks. A contract
-// without a first mark adds nothing.
+// without a first mark adds nothing. Sums of mark values that fit an Amount never
+// wrap: each takes 91 bits.
 type Exposure struct {
-	PnL fixedpoint.Int256 // at 1e-16
+	PnL fixedpoint.Int256 // sum of mark value - cost, at 1e-16
 	Net fixedpoint.Int256 // sum of |net x mark|, at 1e-16
 }
 
@@ -60,7 +61,11 @@ func (f *Fund) Equity(x Exposure) fixedpoint.Int256 { return x.PnL.Add(scaled(f.
 
 // Base returns min(cash, equity), not below 0, at 1e-16.
 func (f *Fund) Base(x Exposure) fixedpoint.Int256 {
-	return atLeastZero(lesser(scaled(f.Cash), f.Equity(x)))
+	base := lesser(scaled(f.Cash), f.Equity(x))
+	if base.Sign() < 0 {
+		return fixedpoint.Int256{}
+	}
+	return base
 }
 
 // CapNotional returns cap x base at 1e-24.
@@ -68,18 +73,10 @@ func (f *Fund) CapNotional(x Exposure) fixedpoint.Int256 {
 	return f.Base(x).MulInt64(int64(f.Cap))
 }
 
-// WithinCap reports whether the present inventory satisfies the caps, given the
-// cap share and |net x mark| at 1e-16 of one contract. It is asked for each
-// contract before cash is withdrawn.
-func (f *Fund) WithinCap(x Exposure, share fixedpoint.Rate, notional fixedpoint.Int128) bool {
-	base := f.Base(x)
-	return !base.MulInt64(int64(share)).Less(notional.MulInt64(fixedpoint.One)) &&
-		!base.MulInt64(int64(f.Cap)).Less(x.Net.MulInt64(fixedpoint.One))
-}
-
 // Room returns how much more of a contract the fund may hold beyond zero, at
-// 1e-24: the smaller of cap_share x base - |net x mark| and cap x base - the sum
-// over contracts. It is negative where the fund holds more than it may.
+// 1e-24, given the cap share and |net x mark| at 1e-16 of the contract: the smaller
+// of cap_share x base - |net x mark| and cap x base - the sum over contracts. It is
+// negative where the fund holds more than it may.
 func (f *Fund) Room(x Exposure, share fixedpoint.Rate, notional fixedpoint.Int128) fixedpoint.Int256 {
 	base := f.Base(x)
 	return lesser(
@@ -88,16 +85,16 @@ func (f *Fund) Room(x Exposure, share fixedpoint.Rate, notional fixedpoint.Int12
 	)
 }
 
+// WithinCap reports whether the present inventory satisfies the caps, which is to
+// say that Room is not negative. It is asked for each contract before cash is
+// withdrawn.
+func (f *Fund) WithinCap(x Exposure, share fixedpoint.Rate, notional fixedpoint.Int128) bool {
+	return f.Room(x, share, notional).Sign() >= 0
+}
+
 func lesser(a, b fixedpoint.Int256) fixedpoint.Int256 {
 	if b.Less(a) {
 		return b
-	}
-	return a
-}
-
-func atLeastZero(a fixedpoint.Int256) fixedpoint.Int256 {
-	if a.Sign() < 0 {
-		return fixedpoint.Int256{}
 	}
 	return a
 }

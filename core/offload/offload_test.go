@@ -16,7 +16,11 @@ const unit = fixedpoint.One
 // A property here costs microseconds: look at more than rapid's hundred cases.
 // The flag on the command line still decides.
 func init() {
-	if err := flag.Set("rapid.checks", "5000"); err != nil {
+	checks := "5000"
+	if raceEnabled {
+		checks = "300"
+	}
+	if err := flag.Set("rapid.checks", checks); err != nil {
 		panic(err)
 	}
 }
