@@ -13,6 +13,7 @@ import (
 	"github.com/backstop-fund/backstop/bench"
 	"github.com/backstop-fund/backstop/core/event"
 	"github.com/backstop-fund/backstop/core/machine"
+	"github.com/backstop-fund/backstop/ring"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -80,6 +81,26 @@ func TestShapesRefused(t *testing.T) {
 	} {
 		if _, err := bench.NewMarket(s); !errors.Is(err, bench.ErrShape) {
 			t.Errorf("%+v: %v, want ErrShape", s, err)
+		}
+	}
+}
+
+// What is not of the workload ends the measurement: a refusal among the effects,
+// and a tick that decides nothing because its contract is halted, as the answer to
+// the order that it does not cause is refused.
+func TestDriftIsNoticed(t *testing.T) {
+	shape := bench.Shape{Accounts: 10, Contracts: 1, Positions: 1}
+	for what, r := range map[string]event.Record{"refused": event.Halt(99), "halted": event.Halt(1)} {
+		p, err := bench.OpenPipe(shape, ring.Park, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Offer(r)
+		for range 2 * cycle {
+			p.Step()
+		}
+		if err := p.Close(); !errors.Is(err, bench.ErrDrift) {
+			t.Errorf("%s: %v, want ErrDrift", what, err)
 		}
 	}
 }

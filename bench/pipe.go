@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"runtime"
+	"time"
 
 	"github.com/backstop-fund/backstop/core"
 	"github.com/backstop-fund/backstop/core/event"
@@ -54,7 +56,7 @@ func OpenPipe(shape Shape, wait ring.WaitStrategy, seen func(event.OrderID)) (*P
 		market: market, session: session, from: netip.MustParseAddr("127.0.0.1"),
 		datagram: make([]byte, 0, 128), effects: make([]event.Effect, readBatch), seen: seen,
 	}
-	if p.feed, err = udptick.NewFeed(udptick.Config{}, p); err != nil {
+	if p.feed, err = udptick.NewFeed(udptick.Config{Symbols: shape.Contracts + 1}, p); err != nil {
 		return nil, err
 	}
 	if p.engine, err = core.Open(core.Config{Limits: shape.Limits(), Wait: wait}); err != nil {
@@ -139,15 +141,21 @@ func (p *Pipe) took(n int) {
 	}
 }
 
+// patience is how long Drain waits for a decision that does not come: far longer
+// than any that does.
+const patience = 10 * time.Second
+
 // Drain reads until every tick sent has its decision. The error is the first of
 // all steps since the opening: ErrDrift, or one of the engine's.
 func (p *Pipe) Drain() error {
-	for p.err == nil && p.decided < p.due() {
-		n, err := p.out.Next(p.effects)
-		if err != nil {
-			p.fail(err)
+	for begun, at := time.Now(), p.decided; p.err == nil && p.decided < p.due(); runtime.Gosched() {
+		p.Poll()
+		switch {
+		case p.decided > at:
+			begun, at = time.Now(), p.decided
+		case time.Since(begun) > patience:
+			p.fail(fmt.Errorf("%w: %d of %d ticks have no decision after %v", ErrDrift, p.due()-p.decided, p.market.ticks, patience))
 		}
-		p.took(n)
 	}
 	return p.err
 }
