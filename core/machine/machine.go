@@ -348,6 +348,7 @@ func (m *Machine) apply(e event.Event) event.Reject {
 func (m *Machine) applyAck(h *event.Record) event.Reject {
 	seq, i := h.AckSequence(), h.AckIndex()
 	if seq >= m.seq {
+		m.refusal.RankedAt = m.seq
 		return event.Overflow
 	}
 	if !m.acked || seq > m.ackSeq || seq == m.ackSeq && i > m.ackIndex {

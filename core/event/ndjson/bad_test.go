@@ -44,7 +44,7 @@ func TestSyntaxErrors(t *testing.T) {
 		{"{\"e\":\"\xc3\xa9\xed\xa0\x80\"}", `1:9: byte 0xed is not UTF-8`},
 		{`{"e":"symbol","tiers":[{"floor":"0"}`, `1:23: '[' is never closed`},
 		{`{"e":"symbol","tiers":["`, `1:24: a string without its closing quote`},
-		{strings.Repeat(" ", MaxLine) + "{", `1:1048577: a line of 1048577 bytes: an event has at most 1048576`},
+		{strings.Repeat(" ", MaxLine) + "{", `1:1048577: the line goes on: an event has at most 1048576 bytes`},
 
 		// Which event, which keys.
 		{`{"e":"trades"}`, `1:6: e: want one of ` + kinds + `, found "trades"`},

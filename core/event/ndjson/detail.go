@@ -59,6 +59,10 @@ func (l *line) generic(code event.Reject, x *event.Effect) {
 	l.subject(x)
 	switch code {
 	case event.Overflow:
+		if x.RankedAt != 0 {
+			l.say(": an ack of what is yet to come: its seq is below ").num(x.RankedAt)
+			return
+		}
 		l.say(": the result does not fit: numbers lie between -92233720368.54775808 and 92233720368.54775807")
 	case event.Zero:
 		l.say(": a number is 0 or missing that must not be")

@@ -37,6 +37,7 @@ func TestRefusalDetails(t *testing.T) {
 		{event.BadTiers, tierEvidence(event.WrongCum, 11300), "symbol BTCUSDT: tier 3: its cum is 11300: then the margin does not jump at its floor"},
 		{event.BadTiers, tierEvidence(event.CapBelowFloor, 0), "symbol BTCUSDT: tier 3: its cap is above its floor"},
 		{event.Overflow, event.Effect{Flags: account | symbol, Account: 7, Symbol: 4}, "account 7, symbol BTCUSDT: the result does not fit: numbers lie between -92233720368.54775808 and 92233720368.54775807"},
+		{event.Overflow, event.Effect{RankedAt: 5}, "the event: an ack of what is yet to come: its seq is below 5"},
 		{event.Overfill, event.Effect{Flags: order, Order: 12, Qty: unit / 2}, "order 12 has 0.5 left to fill: at most that can fill"},
 		{event.Zero, event.Effect{}, "the event: a number is 0 or missing that must not be"},
 		{event.Sign, event.Effect{Flags: account, Account: 7}, "account 7: a number has the wrong sign: deposits, prices, sizes and rates are positive, withdrawals negative"},

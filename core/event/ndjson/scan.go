@@ -36,7 +36,7 @@ func (d *Decoder) fail(at int, format string, args ...any) {
 // checkText refuses a line that is too long or not UTF-8.
 func (d *Decoder) checkText() {
 	if len(d.line) > MaxLine {
-		d.fail(MaxLine, "a line of %d bytes: an event has at most %d", len(d.line), MaxLine)
+		d.fail(MaxLine, "the line goes on: an event has at most %d bytes", MaxLine)
 		return
 	}
 	if utf8.Valid(d.line) {
