@@ -38,7 +38,7 @@ func benchAccounts(tiers *margin.Tiers) []benchAccount {
 		}
 		entry := a.leg.Mark + fixedpoint.Price(random.Int64N(2_000*unit)-1_000*unit)
 		a.leg.Cost, _ = fixedpoint.Quote(a.leg.Qty, entry)
-		a.wallet = fixedpoint.Amount(random.Int64N(160_000 * unit))
+		a.wallet = fixedpoint.Amount(random.Int64N(80_000 * unit))
 	}
 	return accounts
 }
