@@ -195,8 +195,8 @@ func (o *demoOutcome) printFund(w io.Writer) {
 		grouped(int64(o.takeovers)), millions(o.takenOver), millions(o.takenLoss))
 	net, capped := o.fullest()
 	fmt.Fprintf(w, "held at most\t\t%s\t%s of its cap of %s then\n", millions(net), percent(net, capped), millions(capped))
-	fmt.Fprintf(w, "offloaded\t%s\t%s\t%s, at %s below the mark\n",
-		grouped(int64(o.offload.filled)), millions(o.offload.quote), "clips sold or bought back", percent(o.offload.slippage, o.offload.quote))
+	fmt.Fprintf(w, "offloaded\t%s\t%s\tclips to the venue, on average %s worse than the mark\n",
+		grouped(int64(o.offload.filled)), millions(o.offload.quote), percent(o.offload.slippage, o.offload.quote))
 	fmt.Fprintf(w, "still held\t\t%s\tat the last marks\n", millions(o.fund.NetNotional))
 	for a, n := range o.alarms {
 		if n > 0 {
@@ -227,14 +227,11 @@ func (o *demoOutcome) printChecks(w io.Writer) {
 	fmt.Fprintf(w, "residual\t\t%v\tmoney in accounts and fund, less deposits, fees and fills of the venue\n", o.moneyResidual)
 	fmt.Fprintf(w, "flat\t\t%v\tpositions sum to what the venue filled\n", o.flat())
 	fmt.Fprintf(w, "snapshot\t\t%.1f MB\tafter event %s\n", float64(o.snapshot.Size)/1e6, grouped(int64(o.events)))
-	fmt.Fprintf(w, "digest\t\t%v\tlive %x, restored %x\n", verdictWord(o.live == o.restored), o.live[:8], o.restored[:8])
-}
-
-func verdictWord(same bool) string {
-	if same {
-		return "equal"
+	same := "equal"
+	if o.live != o.restored {
+		same = "DIFFERENT"
 	}
-	return "DIFFERENT"
+	fmt.Fprintf(w, "digest\t\t%s\tof the live state %x…, of the snapshot restored %x…\n", same, o.live[:8], o.restored[:8])
 }
 
 // plot draws what a risk officer would have seen on the wall.

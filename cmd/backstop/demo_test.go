@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -97,9 +98,12 @@ func amount(t *testing.T, s string) fixedpoint.Amount {
 
 func TestDemoIsReproducible(t *testing.T) {
 	args := []string{"--accounts", "2000", "--output", "ndjson"}
+	if checked {
+		args[1] = "200"
+	}
 	first := demo(t, args...)
-	if s := summaryOf(t, first); s.Accounts != 2000 || s.Deleveraged == 0 {
-		t.Errorf("%+v: want 2000 accounts, and some deleveraged", s)
+	if s := summaryOf(t, first); strconv.Itoa(s.Accounts) != args[1] || s.Deleveraged == 0 {
+		t.Errorf("%+v: want %s accounts, and some deleveraged", s, args[1])
 	}
 	if second := demo(t, args...); second != first {
 		t.Errorf("the same seed gave other output:\n%s\n%s", first, second)
@@ -110,9 +114,9 @@ func TestDemoIsReproducible(t *testing.T) {
 }
 
 func TestDemoTable(t *testing.T) {
-	table := demo(t, "--accounts", "500", "--quiet")
+	table := demo(t, "--accounts", "200", "--quiet")
 	for _, want := range []string{
-		`(?m)^500 traders, seed 1: 25m0s of marks in 1,502 UDP datagrams, 0 lost, 0 sent again$`,
+		`(?m)^200 traders, seed 1: 25m0s of marks in 1,502 UDP datagrams, 0 lost, 0 sent again$`,
 		`(?m)^BTCUSDT +61000 +4[67]\d\d\d`, `(?m)^liquidated +[1-9]`, `(?m)^recovered +[1-9]`, `(?m)^bankrupt +[1-9]`, `(?m)^deleveraged +[1-9]`,
 		`(?m)^taken over +[1-9]`, `(?m)^offloaded +[1-9]`, `(?m)^residual +0 `, `(?m)^flat +true `, `(?m)^digest +equal `,
 		`BTCUSDT mark`, `fund equity`, `inventory at the mark`, "[\u2801-\u28ff]",
@@ -125,7 +129,7 @@ func TestDemoTable(t *testing.T) {
 		t.Error("coloured, though nobody watches")
 	}
 	for _, line := range strings.Split(table, "\n") {
-		if strings.ContainsRune(line, 0x28ff&^0xff) && len([]rune(line)) > 80 {
+		if strings.ContainsRune(line, '\u2800') && len([]rune(line)) > 80 {
 			t.Errorf("a plot wider than 80 columns: %q", line)
 		}
 	}
@@ -196,8 +200,8 @@ func TestDemoRecordedCrash(t *testing.T) {
 	args := []string{"--csv", sharedData(t, "crash_2024_08/binance_spot_1m.csv.gz"), "--output", "ndjson", "--accounts", "500"}
 	if *longDemo {
 		args[len(args)-1] = "100000"
-	} else if testing.Short() {
-		t.Skip("29 days of minutes take seconds: run without -short")
+	} else if testing.Short() || checked {
+		t.Skip("29 days of minutes take a while: run without -short, -race and -tags invariants")
 	}
 	s := summaryOf(t, demo(t, args...))
 	if s.Ticks < 83_520 {
