@@ -128,13 +128,12 @@ func Example() {
 	// Output: trade 0.5 50000 fees 12 0 in 128 bytes
 }
 
-// A tick with all it can say, built in its place.
+// A tick with all it can say.
 func ExampleTick() {
-	var place event.Record
-	place = event.Tick(1, 49_000*unit)
-	place.SetIndex(49_010 * unit)
-	place.SetMarkTime(1_760_131_034_000_000_000)
-	fmt.Println(place.Mark(), place.Index(), place.Has(event.FlagMarkTime), place.Has(event.FlagSuspect))
+	tick := event.Tick(1, 49_000*unit)
+	tick.SetIndex(49_010 * unit)
+	tick.SetMarkTime(1_760_131_034_000_000_000)
+	fmt.Println(tick.Mark(), tick.Index(), tick.Has(event.FlagMarkTime), tick.Has(event.FlagSuspect))
 	// Output: 49000 49010 true false
 }
 
