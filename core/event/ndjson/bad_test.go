@@ -65,7 +65,10 @@ func TestSyntaxErrors(t *testing.T) {
 		// Decimals.
 		{tick + `"mark":"1e400"}`, `1:41: mark "1e400": ` + decl},
 		{tick + `"mark":1e400}`, `1:40: mark 1e400: ` + decl},
-		{tick + `"mark":1E2}`, `1:40: mark 1E2: ` + decl},
+		{tick + `"mark":"1E2"}`, `1:41: mark "1E2": ` + decl},
+		{tick + `"mark":01E2}`, `1:39: mark 01E2: leading zero: write the number without it`},
+		{tick + `"mark":1e-9}`, `1:43: mark 1e-9: more than 8 decimals: round it first`},
+		{tick + `"mark":1e11}`, `1:39: mark 1e11: out of range: want -92233720368.54775808 to 92233720368.54775807`},
 		{tick + `"mark":NaN}`, `1:39: want a value of "mark", found NaN`},
 		{tick + `"mark":"NaN"}`, `1:40: mark "NaN": want a digit 0-9`},
 		{tick + `"mark":-Inf}`, `1:40: want ',' or '}' after the value of "mark", found Inf`},

@@ -95,6 +95,10 @@ func TestVocabulary(t *testing.T) {
 		{`{"e":"halt","symbol":"BTCUSDT","src":65535,"sseq":1}`, ""},
 		{`{"e":"halt","symbol":"BTCUSDT","src":65536,"sseq":1}`, ""},
 		{`{"e":"halt","symbol":"BTCUSDT","src":"12","sseq":1}`, ""},
+		{`{"e":"transfer","account":7,"amount":-1.50e-07}`, `{"e":"transfer","account":7,"amount":"-0.00000015","reason":"deposit"}`},
+		{`{"e":"transfer","account":7,"amount":12.5E+1}`, `{"e":"transfer","account":7,"amount":"125","reason":"deposit"}`},
+		{`{"e":"transfer","account":7,"amount":0.002e3}`, `{"e":"transfer","account":7,"amount":"2","reason":"deposit"}`},
+		{`{"e":"transfer","account":7,"amount":0e9}`, `{"e":"transfer","account":7,"amount":"0","reason":"deposit"}`},
 		{`{"src":"gateway-1","e":"halt","symbol":"BTCUSDT"}`, `{"e":"halt","symbol":"BTCUSDT"}`},
 		{"\t{ \"symbol\" : \"BTC\\u0055SDT\" ,\"\\u0065\":\"halt\"}\r\n", `{"e":"halt","symbol":"BTCUSDT"}`},
 	} {

@@ -13,13 +13,10 @@ const farthest = 40
 // writers fall into that form by themselves, and the number is no less exact. A
 // text that is no such number comes back as it is, to be refused as that.
 func plain(number []byte) []byte {
-	mantissa, exponent, found := bytes.Cut(bytes.ToLower(number), []byte("e"))
-	if !found {
-		return number
-	}
+	mantissa, exponent, _ := bytes.Cut(bytes.ToLower(number), []byte("e"))
 	shift, err := strconv.Atoi(string(exponent))
-	minus := mantissa[:len(mantissa)-len(bytes.TrimPrefix(mantissa, []byte("-")))]
-	whole, fraction, hasPoint := bytes.Cut(mantissa[len(minus):], []byte("."))
+	size, negative := bytes.CutPrefix(mantissa, []byte("-"))
+	whole, fraction, hasPoint := bytes.Cut(size, []byte("."))
 	if err != nil || shift < -farthest || shift > farthest || hasPoint && len(fraction) == 0 ||
 		len(whole) == 0 || len(whole) > 1 && whole[0] == '0' {
 		return number
@@ -33,11 +30,15 @@ func plain(number []byte) []byte {
 	if more := point - len(digits); more > 0 {
 		digits = append(digits, bytes.Repeat([]byte("0"), more)...)
 	}
-	whole, fraction = bytes.TrimLeft(digits[:point-1], "0"), bytes.TrimRight(digits[point:], "0")
-	if last := digits[point-1]; len(whole) > 0 || point > 0 {
-		whole = append(bytes.Clone(whole), last)
+	whole, fraction = bytes.TrimLeft(digits[:point], "0"), bytes.TrimRight(digits[point:], "0")
+	if len(whole) == 0 {
+		whole = []byte("0")
 	}
-	out := append(bytes.Clone(minus), whole...)
+	var out []byte
+	if negative {
+		out = append(out, '-')
+	}
+	out = append(out, whole...)
 	if len(fraction) > 0 {
 		out = append(append(out, '.'), fraction...)
 	}

@@ -10,8 +10,8 @@
 //
 // A line is refused unless there is exactly one way to read it: unknown keys,
 // keys of another event, a key given twice, a missing key, a word that is not in
-// the list, a number that is not exact (an exponent, a ninth decimal, a leading
-// zero, more than an int64 holds), bytes that are not UTF-8, and anything after
+// the list, a number that is not exact (a ninth decimal, more than an int64 holds)
+// or badly written (a leading zero, an exponent in quotes), bytes that are not UTF-8, and anything after
 // the object. Whether the rules accept a well-formed event is not asked here.
 //
 // This is why the scanner is our own. fastjson, the JSON library of the edges,

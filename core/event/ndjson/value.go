@@ -77,16 +77,19 @@ func decimal[T fixedpoint.Price | fixedpoint.Qty | fixedpoint.Amount | fixedpoin
 		o.want(k, "a decimal")
 		return 0
 	}
+	t := &o.toks[k]
+	if o.d.line[t.at] != '"' && bytes.ContainsAny(text, "eE") {
+		text = plain(text)
+	}
 	v, err := fixedpoint.Parse[T](text)
 	if err == nil {
 		return v
 	}
-	t := &o.toks[k]
 	fault, _ := errors.AsType[*fixedpoint.ParseError](err)
 	at := t.at
 	switch {
 	case o.d.line[at] != '"':
-		at += fault.Offset
+		at += min(fault.Offset, t.end-at) // an exponent was written out
 	case !t.escaped:
 		at += 1 + fault.Offset
 	}
