@@ -5,6 +5,7 @@ import (
 	"os"
 	"time"
 
+	// Named anew: a test of this package has a function crash.
 	synth "github.com/backstop-fund/backstop/cmd/internal/crash"
 	"github.com/backstop-fund/backstop/cmd/internal/venue"
 	"github.com/backstop-fund/backstop/core/event"
