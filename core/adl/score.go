@@ -38,16 +38,23 @@ func score(kind event.Score, in *Inputs) fraction {
 	one := fixedpoint.Int128From(1)
 	switch kind {
 	case event.ScoreBitMEX:
-		cost := positive(fixedpoint.Int128From(int64(in.Cost)).Abs())
-		if in.PnL.Sign() > 0 {
+		cost, equity := positive(fixedpoint.Int128From(int64(in.Cost)).Abs()), positive(in.Equity)
+		mm, own := positive(in.MM), positive(in.PositionMM)
+		switch {
+		case in.PnL.Sign() > 0:
 			return fraction{
-				num: [3]fixedpoint.Int128{in.PnL, in.Notional, in.MM},
-				den: [3]fixedpoint.Int128{cost, positive(in.Equity), positive(in.PositionMM)},
+				num: [3]fixedpoint.Int128{in.PnL, in.Notional, mm},
+				den: [3]fixedpoint.Int128{cost, equity, own},
+			}
+		case in.Notional.Sign() == 0: // nothing to divide by: PnL% alone
+			return fraction{
+				num: [3]fixedpoint.Int128{in.PnL, one, one},
+				den: [3]fixedpoint.Int128{cost, one, one},
 			}
 		}
 		return fraction{
-			num: [3]fixedpoint.Int128{in.PnL, in.Equity, in.PositionMM},
-			den: [3]fixedpoint.Int128{cost, positive(in.Notional), positive(in.MM)},
+			num: [3]fixedpoint.Int128{in.PnL, equity, own},
+			den: [3]fixedpoint.Int128{cost, in.Notional, mm},
 		}
 	case event.ScoreHyperliquid:
 		mark, entry := fixedpoint.Int128From(int64(in.Mark)), fixedpoint.Int128From(int64(in.Entry))

@@ -38,13 +38,16 @@ func bigOf(v fixedpoint.Int128) *big.Int {
 	return z.Add(z, new(big.Int).SetUint64(v.Lo))
 }
 
-// ratio is a / b, where b counts as one step at least.
-func ratio(a, b *big.Int) *big.Rat {
-	if b.Sign() <= 0 {
-		b = big.NewInt(1)
+// step is v, or one step of 1e-8 where it is less.
+func step(v *big.Int) *big.Int {
+	if v.Sign() <= 0 {
+		return big.NewInt(1)
 	}
-	return new(big.Rat).SetFrac(a, b)
+	return v
 }
+
+// ratio is a / b, where b counts as one step at least.
+func ratio(a, b *big.Int) *big.Rat { return new(big.Rat).SetFrac(a, step(b)) }
 
 // scoreTwin is RULES section 6 in fractions of the printed integers.
 func scoreTwin(kind event.Score, in *adl.Inputs) *big.Rat {
@@ -63,13 +66,18 @@ func scoreTwin(kind event.Score, in *adl.Inputs) *big.Rat {
 	case event.ScoreBitMEX:
 		cost := big.NewInt(int64(in.Cost))
 		s := ratio(bigOf(in.PnL), cost.Abs(cost))
-		notional, margin := bigOf(in.Notional), bigOf(in.PositionMM)
-		if s.Sign() > 0 {
-			s.Mul(s, ratio(notional, equity))
-			return s.Mul(s, ratio(mm, margin))
+		// The position's share of equity, from margins of one step at least.
+		share := ratio(step(bigOf(in.PositionMM)), bigOf(in.MM))
+		share.Mul(share, new(big.Rat).SetInt(step(equity)))
+		leverage := new(big.Rat).SetInt(bigOf(in.Notional))
+		leverage.Quo(leverage, share)
+		switch {
+		case s.Sign() > 0:
+			return s.Mul(s, leverage)
+		case leverage.Sign() == 0:
+			return s
 		}
-		s.Mul(s, ratio(equity, notional))
-		return s.Mul(s, ratio(margin, mm))
+		return s.Quo(s, leverage)
 	}
 	mark, entry := big.NewInt(int64(in.Mark)), big.NewInt(int64(in.Entry))
 	if !in.Long {
@@ -113,6 +121,9 @@ func TestValue(t *testing.T) {
 		{"bitmex, loss", event.ScoreBitMEX, adl.Inputs{PnL: wide(-20 * unit), Cost: 100 * unit, Notional: wide(80 * unit),
 			MM: wide(2 * unit), PositionMM: wide(unit), Equity: wide(60 * unit)}, -7500000},
 		{"bitmex, no cost counts as one step", event.ScoreBitMEX, adl.Inputs{PnL: wide(1), Notional: wide(3), MM: wide(1), PositionMM: wide(1), Equity: wide(1)}, 3 * unit},
+		// Margins of less than half a step: the position is all of the account.
+		{"bitmex, no margin to speak of", event.ScoreBitMEX, adl.Inputs{PnL: wide(20 * unit), Cost: -100 * unit, Notional: wide(30), Equity: wide(60)}, 10000000},
+		{"bitmex, loss, no notional to speak of", event.ScoreBitMEX, adl.Inputs{PnL: wide(-20 * unit), Cost: 100 * unit, Equity: wide(60 * unit)}, -20000000},
 		{"hyperliquid, long", event.ScoreHyperliquid, adl.Inputs{Mark: 150 * unit, Entry: 100 * unit, Long: true, Notional: wide(80 * unit), Equity: wide(40 * unit)}, 3 * unit},
 		{"hyperliquid, short", event.ScoreHyperliquid, adl.Inputs{Mark: 100 * unit, Entry: 150 * unit, Notional: wide(80 * unit), Equity: wide(40 * unit)}, 3 * unit},
 		{"half to even", event.ScoreHyperliquid, adl.Inputs{Mark: 5, Entry: 2 * unit, Long: true, Notional: wide(1), Equity: wide(1)}, 2},
@@ -152,6 +163,9 @@ func anyInputs(t *rapid.T) adl.Inputs {
 	}
 	if rapid.IntRange(0, 9).Draw(t, "tiny") == 0 {
 		in.PositionMM, in.Cost, in.MM = fixedpoint.Int128{}, 0, fixedpoint.Int128{}
+		if rapid.Bool().Draw(t, "nothing") {
+			in.Notional = fixedpoint.Int128{}
+		}
 	}
 	return in
 }
@@ -201,7 +215,7 @@ func neighbour(t *rapid.T, m adl.Member) adl.Member {
 	case 0:
 		m.Equity = m.Equity.Add(wide(step))
 	case 1:
-		m.Notional = m.Notional.Add(wide(step))
+		m.Notional = m.Notional.Add(wide(max(0, step)))
 	case 2:
 		m.Mark = max(1, m.Mark-1)
 	case 3:
