@@ -194,6 +194,7 @@ func (m *Machine) payFees(s account.Slot) {
 			Account: a.ID, Fund: m.funds[c.fund].ID, Symbol: c.id, Amount: share,
 		})
 		m.moveCash(c.fund, f.contract, event.LedgerLiquidationFee, share)
+		m.alarmDeficit(c.fund) // it may no longer be in one
 	}
 }
 

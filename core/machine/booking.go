@@ -159,10 +159,7 @@ func (m *Machine) applyTrade(e event.Event) event.Reject {
 	if i < 0 {
 		return event.UnknownSymbol
 	}
-	if code := checkPositive(int64(h.Qty())); code != event.Accepted {
-		return code
-	}
-	if code := checkPositive(int64(h.Price())); code != event.Accepted {
+	if code := checkPositive(int64(h.Qty()), int64(h.Price())); code != event.Accepted {
 		return code
 	}
 	buyerFee, sellerFee := e.Fees()

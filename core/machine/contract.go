@@ -113,15 +113,18 @@ func (m *Machine) contractOf(id event.SymbolID) int32 {
 	return m.symbolIDs.Find(uint64(id))
 }
 
-// checkPositive is the code for a quantity or price that must be above zero.
-func checkPositive(v int64) event.Reject {
-	switch {
-	case v == 0:
-		return event.Zero
-	case v < 0:
-		return event.Sign
+// checkPositive is the code for quantities and prices that must be above zero.
+func checkPositive(values ...int64) event.Reject {
+	code := event.Accepted
+	for _, v := range values {
+		switch {
+		case v == 0:
+			return event.Zero
+		case v < 0:
+			code = event.Sign
+		}
 	}
-	return event.Accepted
+	return code
 }
 
 // second is how far ahead of t a tick's own time may be.

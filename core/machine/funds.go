@@ -17,7 +17,7 @@ type fundBefore struct {
 	restricted bool
 	isNew      bool
 	stocked    bool // an inventory changed
-	deficit    bool // the fund_deficit alarm was raised
+	deficit    bool // cash was below zero when it was last looked at
 }
 
 // fundOf returns the index of a fund, or -1 with the refusal noted.
@@ -32,7 +32,7 @@ func (m *Machine) changing(i int32) *fundBefore {
 	b := &m.before[i]
 	if b.seq != m.seq {
 		f := &m.funds[i]
-		*b = fundBefore{seq: m.seq, cash: f.Cash, cap: f.Cap, restricted: f.Restricted()}
+		*b = fundBefore{seq: m.seq, cash: f.Cash, cap: f.Cap, restricted: f.Restricted(), deficit: f.Cash < 0}
 		m.changed = append(m.changed, i)
 	}
 	return b
@@ -260,13 +260,15 @@ func (m *Machine) moveCash(i, j int32, t event.LedgerType, a fixedpoint.Amount) 
 	m.fx.Append(x)
 }
 
-// alarmDeficit raises fund_deficit once when cash falls below zero.
+// alarmDeficit raises fund_deficit when cash has fallen below zero since it was
+// last looked at: after each fee, position and request.
 func (m *Machine) alarmDeficit(i int32) {
 	f, b := &m.funds[i], m.changing(i)
-	if f.Cash >= 0 || b.cash < 0 || b.deficit {
+	fell := f.Cash < 0 && !b.deficit
+	b.deficit = f.Cash < 0
+	if !fell {
 		return
 	}
-	b.deficit = true
 	m.fx.Append(event.Effect{
 		Kind: event.EffectAlarm, Flags: event.HasFund, Reason: uint8(event.AlarmFundDeficit),
 		Fund: f.ID, Balance: f.Cash,

@@ -119,10 +119,7 @@ func (m *Machine) applyOrderFill(h *event.Record) event.Reject {
 	if o == nil {
 		return event.UnknownOrder
 	}
-	if code := checkPositive(int64(h.Qty())); code != event.Accepted {
-		return code
-	}
-	if code := checkPositive(int64(h.Price())); code != event.Accepted {
+	if code := checkPositive(int64(h.Qty()), int64(h.Price())); code != event.Accepted {
 		return code
 	}
 	if h.Qty() > o.left() {
