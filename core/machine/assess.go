@@ -74,7 +74,8 @@ func (m *Machine) quickSurplus(a *account.Account) (surplus fixedpoint.Int128, s
 		}
 		i = m.accounts.Next(p)
 	}
-	return q.Surplus(a.Wallet - a.Pending), true
+	free, fit := fitsLess(a.Wallet, a.Pending)
+	return q.Surplus(free), fit
 }
 
 // decide brings one account's case forward: recovered, another round, or resolved.
@@ -95,7 +96,7 @@ func (m *Machine) decide(s account.Slot) {
 	sums, known := m.sums(a)
 	switch {
 	case !known:
-	case sums.Healthy(a.Wallet - a.Pending):
+	case surplusOf(a, &sums).Sign() >= 0:
 		m.recover(s)
 	case a.Has(account.Bankrupt):
 		reason := event.ByEquity
@@ -335,7 +336,7 @@ func (m *Machine) startRound(s account.Slot, sums *margin.Sums, r *rules, market
 	}
 	a.RoundFilled, a.RoundTried, a.Waiting = false, false, false
 	slices.SortFunc(list, func(x, y closing) int { return cmp.Or(y.mm.Cmp(x.mm), x.order-y.order) })
-	surplus := sums.Surplus(a.Wallet - a.Pending)
+	surplus := surplusOf(a, sums)
 	for i := range list {
 		c := &list[i]
 		if c.blocked {
@@ -487,8 +488,7 @@ func (m *Machine) mayWithdraw(s account.Slot, a fixedpoint.Amount) bool {
 	if !known || acc.Has(account.OutOfSync) {
 		return false
 	}
-	wallet := acc.Wallet - acc.Pending
-	most := rounded(lesser(sums.Surplus(wallet), m.leverageSurplus(acc, &sums, wallet)), fixedpoint.One*fixedpoint.One, fixedpoint.Floor)
+	most := rounded(lesser(surplusOf(acc, &sums), m.leverageSurplus(acc, &sums)), fixedpoint.One*fixedpoint.One, fixedpoint.Floor)
 	if n, ok := most.Int64(); ok {
 		m.refusal.Amount = max(fixedpoint.Amount(n), 0)
 		return n > 0 && -n <= int64(a) // a's magnitude may not fit
@@ -506,8 +506,8 @@ func lesser(a, b fixedpoint.Int256) fixedpoint.Int256 {
 // leverageSurplus is equity - sum of notional / max_leverage at 1e-24. The sum is
 // taken over the least common multiple of the leverages, so that it is exact: 100
 // at 3x three times is 100.
-func (m *Machine) leverageSurplus(a *account.Account, sums *margin.Sums, wallet fixedpoint.Amount) fixedpoint.Int256 {
-	equity := sums.Equity(wallet).MulInt64(fixedpoint.One)
+func (m *Machine) leverageSurplus(a *account.Account, sums *margin.Sums) fixedpoint.Int256 {
+	equity := equityOf(a, sums).MulInt64(fixedpoint.One)
 	multiple := int64(1)
 	m.eachLeverage(a, func(_ fixedpoint.Int128, l int64) { multiple = lcm(multiple, l) })
 	sum := fixedpoint.Int256{}

@@ -279,7 +279,7 @@ func (m *Machine) eligible(s account.Slot) (surplus fixedpoint.Int256, ok bool) 
 		return quick.Wide(), quick.Sign() >= 0
 	}
 	sums, known := m.sums(a)
-	surplus = sums.Surplus(a.Wallet - a.Pending)
+	surplus = surplusOf(a, &sums)
 	return surplus, known && surplus.Sign() >= 0
 }
 
@@ -368,7 +368,7 @@ func (m *Machine) candidate(o *offer, w place) (k adl.Candidate) {
 	if o.policy != event.PolicyQueue {
 		l := m.legOf(p)
 		sums, _ := m.sums(a)
-		k.PnL, k.Equity = l.PnL(), sums.Equity(a.Wallet-a.Pending)
+		k.PnL, k.Equity = l.PnL(), equityOf(a, &sums)
 		k.EquityBefore = m.equityBeforeEvent(w.slot, a, k.Equity)
 	}
 	return k
@@ -422,7 +422,7 @@ func (m *Machine) noteEquity(s account.Slot, a *account.Account) {
 	}
 	sums, _ := m.sums(a)
 	a.Noted = uint32(len(m.equities))
-	m.equities = append(m.equities, equityBefore{slot: s, equity: sums.Equity(a.Wallet - a.Pending)})
+	m.equities = append(m.equities, equityBefore{slot: s, equity: equityOf(a, &sums)})
 }
 
 // inputs are the score's, as they are now, at 1e-8 half-even.
@@ -431,7 +431,7 @@ func (m *Machine) inputs(s account.Slot, at int32) adl.Inputs {
 	sums, _ := m.sums(a)
 	l := m.legOf(p)
 	return adl.Inputs{
-		Wallet: a.Wallet, Equity: amount(sums.Equity(a.Wallet - a.Pending)), MM: shownMargin(sums.Maintenance),
+		Wallet: a.Wallet, Equity: amount(equityOf(a, &sums)), MM: shownMargin(sums.Maintenance),
 		AccountPnL: amount(sums.PnL), PnL: amount(l.PnL()), Notional: amount(l.Notional().Wide()),
 		Entry: priceOf(p.Cost, p.Qty), Cost: p.Cost, PositionMM: shownMargin(l.Maintenance()),
 		Mark: l.Mark, Long: p.Qty > 0,

@@ -215,7 +215,7 @@ func (m *Machine) bookLiquidation(o *order, l *leg) {
 func (m *Machine) liquidationFee(a *account.Account, contract int32, quote fixedpoint.Amount) fixedpoint.Amount {
 	fee, _ := fixedpoint.MulDiv(int64(max(quote, -quote)), int64(m.contracts[contract].liqFee), fixedpoint.One, fixedpoint.HalfEven)
 	sums, _ := m.knownSums(a)
-	left := rounded(sums.Equity(a.Wallet-a.Pending), fixedpoint.One, fixedpoint.Floor)
+	left := rounded(equityOf(a, &sums), fixedpoint.One, fixedpoint.Floor)
 	if left.Sign() <= 0 {
 		return 0
 	}
@@ -278,6 +278,21 @@ func (m *Machine) applyOrderDone(h *event.Record) event.Reject {
 	}
 	m.touch(s)
 	return event.Accepted
+}
+
+// equityOf is an account's equity, pending fees counted. The wallet less the fees
+// need not fit an Amount: a debt may come on top of them.
+func equityOf(a *account.Account, sums *margin.Sums) fixedpoint.Int256 {
+	equity := sums.Equity(a.Wallet)
+	if a.Pending != 0 {
+		equity = equity.Sub(margin.Scaled(a.Pending))
+	}
+	return equity
+}
+
+// surplusOf is equity - maintenance margin at 1e-24, pending fees counted.
+func surplusOf(a *account.Account, sums *margin.Sums) fixedpoint.Int256 {
+	return equityOf(a, sums).MulInt64(fixedpoint.One).Sub(sums.Maintenance)
 }
 
 // sums adds up an account's positions at the last accepted marks; false if one has

@@ -61,7 +61,7 @@ func (w *Viewer) Account(id event.AccountID, v *event.AccountView) bool {
 	known, all := m.knownSums(a)
 	*v = event.AccountView{
 		Account: a.ID, Owner: a.Owner, Mode: a.Mode, Status: m.status(s, &known, all),
-		Wallet: a.Wallet, PendingFee: a.Pending, Equity: amount(known.Equity(a.Wallet - a.Pending)),
+		Wallet: a.Wallet, PendingFee: a.Pending, Equity: amount(equityOf(a, &known)),
 		MM: shownMargin(known.Maintenance), Positions: v.Positions[:0],
 	}
 	for i := a.First; i != account.None; {
@@ -114,7 +114,7 @@ func (m *Machine) status(s account.Slot, sums *margin.Sums, known bool) event.St
 		return event.Bankrupt
 	case a.Has(account.Liquidating):
 		return event.Liquidating
-	case sums.Healthy(a.Wallet - a.Pending):
+	case surplusOf(a, sums).Sign() >= 0:
 		return event.Healthy
 	case m.mode == event.Loading:
 		return event.Unassessed
@@ -145,8 +145,8 @@ func (w *Viewer) prices(a *account.Account, sums *margin.Sums, v *event.AccountV
 		})
 		v.Positions[at].BankruptcyPrice = c.price()
 	}
-	wallet := a.Wallet - a.Pending
-	if v.Status != event.Healthy {
+	wallet, fit := fitsLess(a.Wallet, a.Pending)
+	if v.Status != event.Healthy || !fit {
 		return
 	}
 	for i := 0; i < len(v.Positions); {
