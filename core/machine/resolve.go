@@ -272,6 +272,7 @@ func (m *Machine) resolvePosition(s account.Slot, c *closing) {
 	lots, rest := t.piece.Lots()
 	// Cover is booked after the piece: it does not yet put the fund in deficit.
 	taken := f.MayTake(x, k.inventory, t.piece, m.funds[k.fund].Restricted())
+	taken = m.writable(&t, taken, rest)
 	var found found
 	m.scratch.gives = m.scratch.gives[:0]
 	if need := lots - taken; need > 0 {
@@ -306,6 +307,31 @@ func outcomeFits(a *account.Account, c *closing, t *terms) bool {
 	wallet, ok1 := fits(a.Wallet, b.Realized)
 	_, ok2 := fits(wallet, t.cover)
 	return ok && ok1 && ok2
+}
+
+// writable is the most of so many lots, with the off-lot rest, after which the
+// fund's cash still fits while the cover is not yet paid.
+func (m *Machine) writable(t *terms, lots int64, rest fixedpoint.Qty) int64 {
+	k := &m.contracts[t.contract]
+	fitting := func(lots int64) bool {
+		qty := fixedpoint.Qty(lots)*k.lot + rest
+		quote, ok := fixedpoint.MulDiv(int64(t.piece.Quote), int64(qty), int64(t.size()), fixedpoint.HalfEven)
+		b, ok1 := account.Book(k.inventory.Qty, k.inventory.Cost, t.signed(qty), fixedpoint.Amount(quote))
+		_, ok2 := fits(m.funds[k.fund].Cash, b.Realized)
+		return ok && ok1 && ok2
+	}
+	if fitting(lots) {
+		return lots
+	}
+	low, high := int64(0), lots // the rest goes to the fund in any case
+	for high-low > 1 {
+		if mid := low + (high-low)/2; fitting(mid) {
+			low = mid
+		} else {
+			high = mid
+		}
+	}
+	return low
 }
 
 // coverPart leaves of cover or surplus what belongs to the part that is closed;

@@ -83,11 +83,12 @@ func (e *Engine) take(f *fund, s *symbol, dq, dc num) (realized num) {
 	return realized
 }
 
-// canTake says whether the fund's own numbers would hold such a trade.
+// canTake says whether the fund's own numbers would hold such a trade, before and
+// after what is settled is paid.
 func (f *fund) canTake(s *symbol, cash, dq, dc num) bool {
 	was := f.in(s)
 	qty, cost, realized := trade(was.qty, was.cost, dq, dc)
-	return fits(qty) && fits(cost) && fits(dc) && fits(realized) && fits(add(cash, realized))
+	return fits(qty) && fits(cost) && fits(dc) && fits(realized) && fits(add(cash, realized)) && fits(add(f.cash, realized))
 }
 
 func (e *Engine) ledger(f *fund, symbol, kind string, amount num) {
