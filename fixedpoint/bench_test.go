@@ -124,12 +124,12 @@ func BenchmarkOperation(b *testing.B) {
 	}{
 		{"Value", func(i int) int64 { return Value(accounts[i].qty, accounts[i].mark).Hi }},
 		{"MulInt64/128", func(i int) int64 {
-			return int64(Value(accounts[i].qty, accounts[i].mark).MulInt64(int64(accounts[i].rate))[1])
+			return int64(Value(accounts[i].qty, accounts[i].mark).MulInt64(int64(accounts[i].rate)).w1)
 		}},
-		{"MulInt64/256", func(i int) int64 { return int64(factors[i].MulInt64(int64(accounts[i].rate))[1]) }},
+		{"MulInt64/256", func(i int) int64 { return int64(factors[i].MulInt64(int64(accounts[i].rate)).w1) }},
 		{"Mul128", func(i int) int64 {
 			v := Value(accounts[i].qty, accounts[i].mark)
-			return int64(Mul128(v, v)[2])
+			return int64(Mul128(v, v).w2)
 		}},
 		{"Quote", func(i int) int64 { v, _ := Quote(accounts[i].qty, accounts[i].mark); return int64(v) }},
 		{"UnitPrice", func(i int) int64 { v, _ := UnitPrice(accounts[i].cost, accounts[i].qty); return int64(v) }},
@@ -145,7 +145,7 @@ func BenchmarkOperation(b *testing.B) {
 		{"QuoProducts/3by2", func(i int) int64 {
 			x, y := factors[i], factors[(i+1)&mask]
 			q, _ := QuoProducts([]Int256{x, y, x}, []Int256{y, x}, HalfEven)
-			return int64(q[0])
+			return int64(q.w0)
 		}},
 	} {
 		b.Run(op.name, func(b *testing.B) {

@@ -93,7 +93,7 @@ func ExampleQuoProducts() {
 // Ten units for weights 1, 1 and 4: shares of 1.67, 1.67 and 6.67 are floored
 // to 1, 1 and 6, and of the two units left the ties go to the lower index.
 func ExampleSplit() {
-	weights := []fixedpoint.Int256{{1}, {1}, {4}}
+	weights := []fixedpoint.Int256{fixedpoint.Int256From(1), fixedpoint.Int256From(1), fixedpoint.Int256From(4)}
 	out := make([]int64, len(weights))
 	var scratch fixedpoint.SplitScratch
 	fixedpoint.Split(10, weights, out, &scratch)

@@ -24,11 +24,19 @@ func big128(x Int128) *big.Int {
 	return z.Add(z, new(big.Int).SetUint64(x.Lo))
 }
 
+// of is an integer of these limbs, the lowest first.
+func of(limbs ...uint64) Int256 {
+	var w [4]uint64
+	copy(w[:], limbs)
+	return int256(w)
+}
+
 func big256(x Int256) *big.Int {
-	z := big.NewInt(int64(x[3]))
+	w := x.Words()
+	z := big.NewInt(int64(w[3]))
 	for i := 2; i >= 0; i-- {
 		z.Lsh(z, 64)
-		z.Add(z, new(big.Int).SetUint64(x[i]))
+		z.Add(z, new(big.Int).SetUint64(w[i]))
 	}
 	return z
 }
@@ -111,7 +119,8 @@ func anyInt128() *rapid.Generator[Int128] {
 
 // anyInt256 draws integers of every length: the upper limbs repeat the sign.
 func anyInt256() *rapid.Generator[Int256] {
-	return rapid.Custom(func(t *rapid.T) (x Int256) {
+	return rapid.Custom(func(t *rapid.T) Int256 {
+		var x [4]uint64
 		n := rapid.IntRange(1, 4).Draw(t, "limbs")
 		for i := range n {
 			x[i] = limb().Draw(t, "limb")
@@ -119,6 +128,6 @@ func anyInt256() *rapid.Generator[Int256] {
 		for i := n; i < 4; i++ {
 			x[i] = uint64(int64(x[n-1]) >> 63)
 		}
-		return x
+		return int256(x)
 	})
 }

@@ -5,9 +5,12 @@ import (
 	"math/bits"
 )
 
+// limbs256 is the number of limbs of an Int256.
+const limbs256 = 4
+
 // productLimbs is the largest magnitude of a product in limbs: 1024 bits, four
 // factors of any size.
-const productLimbs = 16
+const productLimbs = 4 * limbs256
 
 // product is a signed product of several factors: a magnitude, lowest limb
 // first, of which n limbs count; zero has none.
@@ -48,7 +51,7 @@ func QuoProducts(num, den []Int256, r Rounding) (Int256, bool) {
 	u.multiply(num)
 	v.multiply(den)
 	// A numerator five limbs longer is at least 2^256 times the divisor.
-	if v.n == 0 || u.n-v.n > len(Int256{}) {
+	if v.n == 0 || u.n-v.n > limbs256 {
 		return Int256{}, false
 	}
 	negative := u.negative != v.negative
@@ -63,34 +66,29 @@ func QuoProducts(num, den []Int256, r Rounding) (Int256, bool) {
 
 // signed256 is the Int256 of that magnitude and sign, and false if there is none.
 func signed256(q *quotient, negative bool) (Int256, bool) {
-	z := Int256(q[:4])
+	z := int256([4]uint64(q[:4]))
 	if q[4] != 0 {
 		return Int256{}, false
 	}
 	if negative {
 		z = z.Neg()
-		return z, int64(z[3]) < 0 || z.IsZero()
+		return z, int64(z.w3) < 0 || z.IsZero()
 	}
-	return z, int64(z[3]) >= 0
+	return z, int64(z.w3) >= 0
 }
 
-// multiply sets p, which is zero, to the product of the factors. They are read
-// in place: this ranks candidates by the thousand, and copies of 32 bytes cost
-// more than the multiplications do.
+// multiply sets p, which is zero, to the product of the factors.
 func (p *product) multiply(factors []Int256) {
 	for i := range factors {
-		if factors[i].limbs() == 0 {
+		if factors[i].IsZero() {
 			return // p stays zero, whatever the size of the others.
 		}
 	}
 	p.limbs[0], p.n = 1, 1
 	for i := range factors {
-		f := &factors[i]
-		if int64(f[3]) < 0 {
-			negated := f.Neg()
-			f, p.negative = &negated, !p.negative
-		}
-		p.scale(f[:f.limbs()])
+		f := factors[i].Abs().Words()
+		p.negative = p.negative != (factors[i].Sign() < 0)
+		p.scale(f[:limbs(&f)])
 	}
 }
 
@@ -127,7 +125,7 @@ func (p *product) sign() int {
 
 // quotient has one limb more than an Int256: whether it fits is known only
 // after rounding.
-type quotient [len(Int256{}) + 1]uint64
+type quotient [limbs256 + 1]uint64
 
 // divide is the quotient of the magnitudes, cut. It leaves the remainder in the
 // lowest v.n limbs of u. Both are then shifted left by the same number of bits,

@@ -73,12 +73,12 @@ func TestQuoProductsNearExact(t *testing.T) {
 func TestQuoProductsAddsBack(t *testing.T) {
 	const most, half = ^uint64(0), uint64(1) << 63
 	for _, c := range []struct{ u, v Int256 }{
-		{Int256{3, 0, half >> 1}, Int256{1, 0, half >> 2}},
-		{Int256{0, most - 1, half >> 1}, Int256{most, half}},
-		{Int256{0, 0, half, half - 1}, Int256{1, 0, half}},
-		{Int256{0, 0, half >> 1, half - 1}, Int256{most, 0, half}},
-		{Int256{3, 0, half, half >> 1}, Int256{1, 0, half}},
-		{Int256{0, most - 1, half, half - 1}, Int256{most, most, half}},
+		{of(3, 0, half>>1), of(1, 0, half>>2)},
+		{of(0, most-1, half>>1), of(most, half)},
+		{of(0, 0, half, half-1), of(1, 0, half)},
+		{of(0, 0, half>>1, half-1), of(most, 0, half)},
+		{of(3, 0, half, half>>1), of(1, 0, half)},
+		{of(0, most-1, half, half-1), of(most, most, half)},
 	} {
 		for _, r := range roundings {
 			checkQuo(t, []Int256{c.u}, []Int256{c.v}, r)
@@ -90,7 +90,7 @@ func TestQuoProductsAddsBack(t *testing.T) {
 // rounding can lead.
 func TestQuoProductsAtTheRim(t *testing.T) {
 	one, two := Int256From(1), Int256From(2)
-	least := Int256{3: 1 << 63}
+	least := of(0, 0, 0, 1<<63)
 	most := least.Sub(one)
 	for _, c := range []struct {
 		name     string
@@ -102,7 +102,7 @@ func TestQuoProductsAtTheRim(t *testing.T) {
 		{"its negative", []Int256{least}, []Int256{one.Neg()}, Floor, false},
 		{"the largest and a half, cut", []Int256{most.Sub(one), most}, []Int256{most.Sub(one)}, Floor, true},
 		{"twice the largest", []Int256{most, two}, nil, Floor, false},
-		{"five limbs of ones", []Int256{{0, 0, 1 << 32}, {}, one}, []Int256{one}, Ceil, true},
+		{"five limbs of ones", []Int256{of(0, 0, 1<<32), {}, one}, []Int256{one}, Ceil, true},
 		{"zero by zero", []Int256{{}}, []Int256{{}}, Floor, false},
 		{"nothing by nothing", nil, nil, Floor, true},
 	} {
@@ -123,9 +123,10 @@ func TestQuoProductsAtTheRim(t *testing.T) {
 }
 
 // power is 2^n.
-func power(n uint) (z Int256) {
+func power(n uint) Int256 {
+	var z [4]uint64
 	z[n/64] = 1 << (n % 64)
-	return z
+	return int256(z)
 }
 
 // A zero makes the product zero, however large the rest of it.
@@ -138,7 +139,7 @@ func TestZeroFactorBeforeTheBound(t *testing.T) {
 
 // Exactly 1024 bits are allowed.
 func TestLargestProduct(t *testing.T) {
-	least := Int256{3: 1 << 63}
+	least := of(0, 0, 0, 1<<63)
 	largest := []Int256{least, least, least, least, Int256From(8)} // 2^1023
 	if got := CmpProducts(largest, []Int256{least}); got != 1 {
 		t.Errorf("CmpProducts = %d, want 1", got)
@@ -157,11 +158,11 @@ func FuzzQuoProducts(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte, rounding uint8) {
 		var list []Int256
 		for len(data) >= 32 && len(list) < 8 {
-			var x Int256
+			var x [4]uint64
 			for i := range x {
 				x[i] = binary.LittleEndian.Uint64(data[8*i:])
 			}
-			list, data = append(list, x), data[32:]
+			list, data = append(list, int256(x)), data[32:]
 		}
 		num, den := list[:len(list)/2], list[len(list)/2:]
 		checkQuo(t, num, den, Rounding(rounding%4))

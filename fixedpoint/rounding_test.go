@@ -114,7 +114,7 @@ func TestRoundingNames(t *testing.T) {
 
 // A broken invariant stops the program; it does not become a number.
 func TestMisusePanics(t *testing.T) {
-	huge := Int256{3: 1 << 62}
+	huge := of(0, 0, 0, 1<<62)
 	for name, f := range map[string]func(){
 		"unknown rounding":      func() { MulDiv(1, 1, 2, HalfEven+1) },
 		"Div by zero":           func() { Int128From(1).Div(0, Floor) },
@@ -123,10 +123,10 @@ func TestMisusePanics(t *testing.T) {
 		"negative lot":          func() { Qty(1).Lots(-1) },
 		"product of 1271 bits":  func() { CmpProducts([]Int256{huge, huge, huge, huge, huge}, nil) },
 		"quotient of 1271 bits": func() { QuoProducts(nil, []Int256{huge, huge, huge, huge, huge}, Floor) },
-		"split to too few":      func() { Split(1, []Int256{{1}}, nil, nil) },
+		"split to too few":      func() { Split(1, []Int256{of(1)}, nil, nil) },
 		"split by nothing":      func() { Split(1, []Int256{{}}, make([]int64, 1), nil) },
 		"split among nobody":    func() { Split(1, nil, nil, nil) },
-		"split by a negative":   func() { Split(1, []Int256{{5}, Int256From(-1)}, make([]int64, 2), nil) },
+		"split by a negative":   func() { Split(1, []Int256{of(5), Int256From(-1)}, make([]int64, 2), nil) },
 		"split by 2^255":        func() { Split(1, []Int256{huge, huge}, make([]int64, 2), nil) },
 	} {
 		t.Run(name, func(t *testing.T) {

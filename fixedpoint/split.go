@@ -8,8 +8,8 @@ import (
 // SplitScratch is what [Split] works in. The zero value is ready, grows to the
 // largest split it has seen and is good for any number of them, one at a time.
 type SplitScratch struct {
-	rem   []Int256 // what each floored share left over, unsigned, all shifted alike
-	order []int32  // the parties with something left over
+	rem   [][4]uint64 // what each floored share left over, unsigned, all shifted alike
+	order []int32     // the parties with something left over
 }
 
 // Grow makes room for a split among n parties, so that none of that size or
@@ -55,21 +55,22 @@ func Split(total int64, weights []Int256, out []int64, scratch *SplitScratch) {
 // the units that are missing to total, which are fewer than there are parties
 // with something left over: each is short by less than one.
 func (s *SplitScratch) floors(total uint64, weights []Int256, out []int64) (units uint64) {
-	sum := sumWeights(weights)
-	n := sum.limbs()
+	sum := sumWeights(weights).Words()
+	n := limbs(&sum)
 	shift := uint(bits.LeadingZeros64(sum[n-1]))
 	shiftLeft(sum[:n], shift)
 
 	s.rem, s.order = s.rem[:len(weights)], s.order[:0]
 	units = total
-	for i, w := range weights {
+	for i := range weights {
+		w := weights[i].Words()
 		// As w <= sum, shifted it still fits n limbs, and the share fits one.
 		shiftLeft(w[:n], shift)
 		var scaled [len(w) + 1]uint64
 		scaled[n] = addMul(scaled[:n], w[:n], total)
 		share := divideStep(scaled[:n+1], sum[:n])
-		s.rem[i] = Int256(scaled[:4])
-		if !s.rem[i].IsZero() {
+		s.rem[i] = [4]uint64(scaled[:4])
+		if !isZero(s.rem[i][:]) {
 			s.order = append(s.order, int32(i))
 		}
 		out[i] = int64(share)

@@ -46,7 +46,7 @@ func anyWeights() *rapid.Generator[[]Int256] {
 			return Int256From(rapid.Int64Range(0, 5).Draw(t, "weight"))
 		}
 		w := anyInt256().Draw(t, "weight")
-		w[3] >>= 10 // Hundreds of them stay below 2^255.
+		w.w3 >>= 10 // Hundreds of them stay below 2^255.
 		return w
 	})
 	return rapid.Custom(func(t *rapid.T) []Int256 {

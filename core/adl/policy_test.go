@@ -69,10 +69,11 @@ func frac(num, den *big.Int) *big.Rat { return new(big.Rat).SetFrac(num, den) }
 func whole(v int64) *big.Rat          { return big.NewRat(v, 1) }
 
 func big256(x fixedpoint.Int256) *big.Int {
-	z := big.NewInt(int64(x[3]))
+	w := x.Words()
+	z := big.NewInt(int64(w[3]))
 	for i := 2; i >= 0; i-- {
 		z.Lsh(z, 64)
-		z.Add(z, new(big.Int).SetUint64(x[i]))
+		z.Add(z, new(big.Int).SetUint64(w[i]))
 	}
 	return z
 }

@@ -32,10 +32,11 @@ func rat[T ~int64](v T) *big.Rat { return big.NewRat(int64(v), unit) }
 
 // scaledRat is v at the scale 1e-8 to the power of n as a number.
 func scaledRat(v fixedpoint.Int256, n int) *big.Rat {
-	z := big.NewInt(int64(v[3]))
+	w := v.Words()
+	z := big.NewInt(int64(w[3]))
 	for i := 2; i >= 0; i-- {
 		z.Lsh(z, 64)
-		z.Add(z, new(big.Int).SetUint64(v[i]))
+		z.Add(z, new(big.Int).SetUint64(w[i]))
 	}
 	scale := new(big.Int).Exp(big.NewInt(unit), big.NewInt(int64(n)), nil)
 	return new(big.Rat).SetFrac(z, scale)

@@ -18,18 +18,14 @@ func big128(x fixedpoint.Int128) *big.Int {
 	return z.Add(z, new(big.Int).SetUint64(x.Lo))
 }
 
-// big256 reads x through sums and products only, whatever its layout: x is
-// high x 2^120 + low, found by division.
 func big256(x fixedpoint.Int256) *big.Int {
-	two60 := fixedpoint.Int256From(1 << 60)
-	high, _ := fixedpoint.QuoProducts([]fixedpoint.Int256{x}, []fixedpoint.Int256{two60, two60}, fixedpoint.Floor)
-	low, _ := x.Sub(high.MulInt64(1 << 60).MulInt64(1 << 60)).Int128()
-	top, ok := high.Int128()
-	if !ok {
-		panic("beyond 2^247: no number here is that large")
+	w := x.Words()
+	z := big.NewInt(int64(w[3]))
+	for i := 2; i >= 0; i-- {
+		z.Lsh(z, 64)
+		z.Add(z, new(big.Int).SetUint64(w[i]))
 	}
-	z := new(big.Int).Lsh(big128(top), 120)
-	return z.Add(z, big128(low))
+	return z
 }
 
 func ratio(n *big.Int, digits int64) *big.Rat {
