@@ -186,7 +186,8 @@ type Effects struct {
 	n    uint64
 }
 
-// NewEffects returns a collector with room for size effects. sink may be nil.
+// NewEffects returns a collector with room for size effects, one at least. sink
+// may be nil.
 func NewEffects(size int, sink Sink) *Effects {
 	return &Effects{buf: make([]Effect, 0, max(size, 1)), sink: sink}
 }
