@@ -166,6 +166,7 @@ func (m *Machine) applyTick(h *event.Record) event.Reject {
 		return event.Overflow
 	}
 	c.last = max(c.last, own)
+	c.rankings[longs].made, c.rankings[shorts].made = 0, 0 // of record until the next tick, be it the mark or not
 	if h.Has(event.FlagSuspect) {
 		c.suspect = true
 		return event.Accepted

@@ -106,7 +106,6 @@ type Machine struct {
 	before   []fundBefore
 	equities []equityBefore
 	settings event.SymbolSettings
-	one      [1]event.Record
 
 	scratch   scratch
 	allocator adl.Allocator

@@ -36,9 +36,7 @@ func (m *Machine) resolve(s account.Slot, reason event.BankruptReason) {
 	}
 	if m.accounts.Flat(s) {
 		// Only netted, and short of the wallet: the fund pays.
-		f := m.contracts[a.LastReduced].fund
-		m.settle(a, a.LastReduced, -a.Wallet)
-		m.alarmDeficit(f)
+		m.coverFlat(s)
 		m.endEpisode(s)
 		return
 	}
@@ -130,17 +128,30 @@ func (m *Machine) netLegs(s account.Slot, i, j int32) bool {
 // contract whose position was last reduced.
 func (m *Machine) coverDeficit(s account.Slot) {
 	a := m.accounts.At(s)
-	c := a.LastReduced
-	f := m.contracts[c].fund
-	if _, ok := fits(m.funds[f].Cash, a.Wallet); !ok {
+	if !m.coverable(a) {
 		m.outOfSync(s, event.Overflow)
 		return
 	}
 	m.sayBankrupt(a, fixedpoint.Int128From(int64(a.Wallet)), event.Deficit)
 	m.releaseFees(s)
-	m.settle(a, c, -a.Wallet)
-	m.alarmDeficit(f)
+	m.coverFlat(s)
 	m.endEpisode(s)
+}
+
+// coverable reports whether the fund could write down what a flat account owes.
+func (m *Machine) coverable(a *account.Account) bool {
+	_, ok := fits(m.funds[m.contracts[a.LastReduced].fund].Cash, a.Wallet)
+	return ok
+}
+
+func (m *Machine) coverFlat(s account.Slot) {
+	a := m.accounts.At(s)
+	if !m.coverable(a) {
+		m.outOfSync(s, event.Overflow)
+		return
+	}
+	m.settle(a, a.LastReduced, -a.Wallet)
+	m.alarmDeficit(m.contracts[a.LastReduced].fund)
 }
 
 // settle moves cover (above 0) from the contract's fund to an account, or a surplus

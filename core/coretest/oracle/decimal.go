@@ -84,7 +84,6 @@ func fits(v num) bool { return v.IsInt64() }
 
 var (
 	maxInt = big.NewInt(math.MaxInt64)
-	minInt = big.NewInt(math.MinInt64)
 )
 
 // decimal is the canonical text of an integer at 1e-8.

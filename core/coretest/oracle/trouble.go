@@ -71,6 +71,8 @@ func (e *Engine) assessFlat(a *account) {
 	switch {
 	case a.wallet.Sign() >= 0 && (a.liquidating || a.bankrupt):
 		e.recover(a)
+	case a.wallet.Sign() < 0 && !a.debt && !a.coverable():
+		e.outOfSync(a)
 	case a.wallet.Sign() < 0 && !a.debt:
 		e.announce(a, "deficit")
 		e.coverFlat(a)
@@ -85,16 +87,22 @@ func (e *Engine) coverFlat(a *account) {
 		e.effect("alarm", "code", "debt", "account", a.id)
 		return
 	}
+	if !a.coverable() {
+		e.outOfSync(a)
+		return
+	}
 	s := a.lastReduced
 	before := s.fund.cash
-	amount := lessOf(neg(a.wallet), sub(before, minInt))
+	amount := neg(a.wallet)
 	e.effect("cover", "account", a.id, "fund", s.fund.name, "symbol", s.name, "amount", amount)
 	e.pay(s.fund, s.name, "cover", neg(amount))
 	a.wallet = add(a.wallet, amount)
 	e.deficit(s.fund, before)
-	if a.wallet.Sign() < 0 {
-		e.outOfSync(a) // no cash can hold such a debt
-	}
+}
+
+// coverable says whether the fund that has to could write down the cover.
+func (a *account) coverable() bool {
+	return a.lastReduced == nil || fits(add(a.lastReduced.fund.cash, a.wallet))
 }
 
 // recover pays the fees that were set aside and ends the episode.
