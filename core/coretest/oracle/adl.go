@@ -235,14 +235,13 @@ func (e *Engine) queue(p *piece, r *receipt) {
 	r.candidates = len(able)
 }
 
-// give books one counterparty's part, qty lots of the piece for a signed quote.
+// give books one counterparty's part of the piece for a signed quote, on its side.
 func (e *Engine) give(p *piece, g gift, quote num) {
 	a, s := e.accounts[g.row.account], p.sym
 	qty := signed(mul(g.lots, s.lot), p.qty)
 	e.effect("cancel_orders", "account", a.id, "symbol", s.name)
 	l := a.try(s, g.row.side, qty, quote, zero)
 	a.book(l)
-	p.account.book(p.account.try(s, p.side, neg(qty), neg(quote), zero))
 	m := g.row
 	e.effect("deleverage", "account", p.account.id, "counterparty", a.id, "symbol", s.name,
 		"position_side", p.side, "counterparty_side", m.side, "qty", qty, "price", priceOf(quote, qty), "quote", quote,

@@ -345,11 +345,14 @@ func (e *Engine) distribute(p *piece, given []gift, r *receipt, fundQty num) {
 	if r != nil {
 		e.showReceipt(p, r)
 	}
+	// The account's side is one closing, of all that leaves it.
+	if closed := sub(abs(p.qty), stays); closed.Sign() > 0 {
+		a.book(a.try(s, p.side, neg(signed(closed, p.qty)), sub(quotes[len(parties)+1], p.quote), zero))
+	}
 	if fundQty.Sign() == 0 {
 		return
 	}
 	qty, quote := signed(fundQty, p.qty), quotes[len(parties)]
-	a.book(a.try(s, p.side, neg(qty), neg(quote), zero))
 	realized := e.take(f, s, qty, quote)
 	e.effect("takeover", "account", a.id, "fund", f.name, "symbol", s.name, "position_side", p.side,
 		"qty", qty, "price", priceOf(quote, qty), "quote", quote, "mark_loss", show8(sub(mul(quote, e8), mul(qty, s.mark))))
