@@ -21,12 +21,12 @@ func TestNoAllocations(t *testing.T) {
 	order := event.OrderID(1)
 	i := 0
 	round := func() {
-		for _, e := range [...]event.Event{
-			{event.OrderDone(order, event.Rejected)}, c.tick(i), c.fill(2*i + 1), c.transfer(2*i + 1), {event.Time(int64(i))},
-		} {
-			c.apply(t, e)
-		}
-		if _, code := c.Apply(event.Event{event.Halt(9)}, c.fx); code != event.UnknownSymbol {
+		c.apply(t, c.event(event.OrderDone(order, event.Rejected)))
+		c.apply(t, c.tick(i))
+		c.apply(t, c.fill(2*i+1))
+		c.apply(t, c.transfer(2*i+1))
+		c.apply(t, c.event(event.Time(int64(i))))
+		if _, code := c.Apply(c.event(event.Halt(9)), c.fx); code != event.UnknownSymbol {
 			t.Fatalf("halt of an unknown symbol: %v", code)
 		}
 		order++
