@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/backstop-fund/backstop/core"
 	"github.com/backstop-fund/backstop/core/event"
@@ -73,9 +74,11 @@ func (w *wired) line(text string) {
 		w.t.Fatal(err)
 	}
 	w.applied++
-	for w.engine.Stats().Applied < w.applied {
+	for begun := time.Now(); w.engine.Stats().Applied < w.applied; runtime.Gosched() {
 		w.read()
-		runtime.Gosched()
+		if time.Since(begun) > time.Minute {
+			w.t.Fatalf("never applied: %s\nadapter: %v", text, w.adapter.Stats())
+		}
 	}
 	w.read()
 	if !w.refused() {
