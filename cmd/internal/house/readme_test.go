@@ -224,7 +224,7 @@ func TestBlocks(t *testing.T) {
 	if len(got) != len(want) || got[0] != want[0] || got[1] != want[1] {
 		t.Errorf("found %q, want %q", got, want)
 	}
-	if missingRow("a b  1\nc  2\n", "c  3\n\na b  4\n") != "" || missingRow("a b  1\n", "b  1\n") != "b" {
+	if missingRow("a b  1  \nc  2\n", "c  2\n\na b  1\n") != "" || missingRow("a b  1\n", "a b  2\n") != "a b  2" {
 		t.Error("rows are taken for others than they are")
 	}
 	if benchmarkFunc.FindString("func BenchmarkX(b *testing.B) {") == "" || relativeLink.FindString("[a](b/c.md)") == "" {
