@@ -340,7 +340,7 @@ func TestServeNaming(t *testing.T) {
 // Who feeds without acknowledging is told, and the engine does not hang.
 func TestServeStall(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes seconds")
+		t.Skip("starts the program and waits for seconds: run without -short")
 	}
 	noLeaks(t)
 	var input strings.Builder
@@ -440,7 +440,7 @@ func TestServeTaken(t *testing.T) {
 // end.
 func TestServeDeafConsumer(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes seconds")
+		t.Skip("starts the program and waits for seconds: run without -short")
 	}
 	noLeaks(t)
 	s := startServer(t, shortDir(t), "--effects-buffer", "1024")

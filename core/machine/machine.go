@@ -370,9 +370,8 @@ func (m *Machine) applyMode(h *event.Record) event.Reject {
 	return event.Accepted
 }
 
-// touch puts an account on the list of those whose health the event changed.
-// Only those that need a decision are put there; the rest would be looked at in
-// vain.
+// touch puts an account on the list of those whose health the event may have
+// changed; handle picks from it those that need a decision.
 func (m *Machine) touch(s account.Slot) {
 	m.touched = append(m.touched, s)
 }
