@@ -212,6 +212,18 @@ func (p *Processor[T]) Next() (lo, hi Sequence, err error) {
 	}
 }
 
+// SpinNext is Next for a goroutine that must not give up its CPU: it waits as
+// with Spin, whatever the ring's strategy, and the others may still park. One
+// that looks more often than the ring asks needs no waking.
+func (p *Processor[T]) SpinNext() (lo, hi Sequence, err error) {
+	for {
+		if lo, hi, err = p.TryNext(); lo < hi || err != nil {
+			return lo, hi, err
+		}
+		pause()
+	}
+}
+
 // TryNext is Next without waiting: lo equals hi if there is nothing to read now.
 func (p *Processor[T]) TryNext() (lo, hi Sequence, err error) {
 	// The state is older than the look at the sequences. So what was published

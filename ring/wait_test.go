@@ -96,6 +96,56 @@ func TestParkLosesNoWakeup(t *testing.T) {
 	}
 }
 
+// TestSpinNextNeverSleeps lets a reader of a ring whose others park look in vain,
+// far longer than those would: it is never among the sleepers, and still sees
+// each record, and the end.
+func TestSpinNextNeverSleeps(t *testing.T) {
+	for _, end := range []error{ErrClosed, ErrStopped} {
+		r := mustNew[int64](t, Config{Size: 8, Producers: MultiProducer, Wait: Park})
+		c, p := mustProcessor[int64](t, r, nil), r.Producer()
+		var read atomic.Int64
+		var reading sync.WaitGroup
+		reading.Go(func() {
+			for {
+				_, hi, err := c.SpinNext()
+				if err != nil {
+					if err != end {
+						t.Errorf("SpinNext: %v, want %v", err, end)
+					}
+					return
+				}
+				c.Release(hi)
+				read.Store(int64(hi))
+			}
+		})
+		within(t, func() {
+			for n := range int64(20) {
+				for range 10 * looksToSleep {
+					runtime.Gosched()
+					if s := r.readers.sleepers.Load(); s != 0 {
+						t.Errorf("%d sleepers before record %d, want a reader that spins", s, n)
+						break
+					}
+				}
+				lo, err := p.Claim(1)
+				if err != nil {
+					t.Error(err)
+				}
+				p.Publish(lo, 1)
+				for read.Load() <= n {
+					runtime.Gosched()
+				}
+			}
+			if end == ErrStopped {
+				c.Stop()
+			} else {
+				r.Close()
+			}
+			reading.Wait()
+		})
+	}
+}
+
 // TestStoreIsOrderedBeforeTheLookForSleepers plays the moment in which one side
 // goes to sleep while the other makes it happen, without the sleep: if the last
 // look was in vain, there must have been a wake-up. With a plain MOV in place of
