@@ -3,6 +3,7 @@ package core
 import (
 	"errors"
 	"fmt"
+	"runtime"
 
 	"github.com/backstop-fund/backstop/core/event"
 	"github.com/backstop-fund/backstop/core/machine"
@@ -24,8 +25,12 @@ type Config struct {
 	// of two. 0 means 16,384. Open takes more if a snapshot brings more.
 	EffectsSize int
 	// Wait is how the core, the producers and the consumer wait. It is ring.Park
-	// unless set; the others want a core of the CPU for each of them.
+	// unless set; the others want a core of the CPU for each of them. Thread.Spin
+	// has the core alone spin.
 	Wait ring.WaitStrategy
+	// Thread is how the core's goroutine runs: on a thread and a CPU of its own, if
+	// there is one to spare.
+	Thread Thread
 	// AutoAck makes reading an effect acknowledge it. For a consumer that acts
 	// in the same process and need not resume: snapshots then carry no effects.
 	AutoAck bool
@@ -68,5 +73,7 @@ func (c Config) complete() (Config, error) {
 	if c.Keep < 0 {
 		return c, fmt.Errorf("%w: Keep %d: want at least 1, or 0 for %d", ErrConfig, c.Keep, defaultKeep)
 	}
-	return c, nil
+	var err error
+	c.Thread, err = c.Thread.complete(c.Wait, runtime.NumCPU())
+	return c, err
 }

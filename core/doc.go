@@ -8,8 +8,8 @@
 // [Open] restores the newest good snapshot and starts the core's goroutine.
 // Each goroutine that feeds has a [Producer]; one goroutine reads the [Effects]
 // and acknowledges them. The library starts no other goroutine and logs
-// nothing: what there is to say is in [Engine.Recovery], [Engine.Stats],
-// [Engine.Err] and the errors.
+// nothing: what there is to say is in [Engine.Recovery], [Engine.Thread],
+// [Engine.Stats], [Engine.Err] and the errors.
 //
 // A process that has a thread and a log of its own can drive the machine
 // alone: [machine.Machine.Apply] takes one event, synchronously, with neither
@@ -40,6 +40,49 @@
 //
 // With [Config.AutoAck] reading acknowledges: no ack event, nothing delivered
 // again.
+//
+// # Threads
+//
+// A core of the zero [Config] is an ordinary goroutine that parks: right where it
+// shares its CPUs, and tens of microseconds slower when it has slept. With CPUs to
+// spare, [Config.Thread] gives it one:
+//
+//	core.Config{Thread: core.Thread{Spin: true, Pin: true, CPU: 3, FIFO: 50}}
+//
+// Spin is what makes it fast, Pin keeps its caches, FIFO keeps other work off the
+// CPU. The CPU should be one that the rest of the process and the system leave
+// alone: isolcpus= or an isolated cpuset for the system, taskset on other CPUs for
+// the process (the core moves itself), and GOMAXPROCS at least one more than there
+// are goroutines that spin. The CPU's sibling hyperthread is better left idle.
+//
+// A core that spins under SCHED_FIFO never lets anything of lower priority onto
+// its CPU: not producers or the consumer, not the kernel's own threads there. On a
+// machine without a spare CPU that stops all the rest. The kernel's throttle, if
+// left on, takes such a thread off its CPU for 50 ms of each second
+// (kernel.sched_rt_runtime_us; -1 switches it off); newer kernels do it only while
+// something else waits for that CPU. Both are signs that the CPU was not spare.
+//
+// Rights: CAP_SYS_NICE (systemd: AmbientCapabilities=CAP_SYS_NICE) or a limit of
+// the priority asked for (LimitRTPRIO=50, ulimit -r 50). Without them Open says so.
+//
+// # The garbage collector
+//
+// Its settings belong to the process, so this library never touches them. The
+// engine allocates nothing after Open and its state has no pointers to follow, but
+// a cycle that the rest of the process causes stalls a core even on a CPU of its
+// own: it must reach a safe point twice, and the collector's workers want its
+// caches and a quarter of all CPUs. A loop pinned to a CPU lost up to 0.4 ms at a
+// time to forced cycles over 128 MiB without pointers, and 3.5 ms at p99 over a
+// million objects with some, which the process around an engine may well have. So
+// who minds the tail of the latencies does as backstop serve does, once the engine
+// is open, and leaves the memory limit as the net:
+//
+//	runtime.GC()                    // what Open left behind, while nobody feeds
+//	debug.SetGCPercent(-1)          // no cycle because the heap has grown
+//	debug.SetMemoryLimit(live * 2)  // but before memory runs out
+//
+// With GOGC off there is no cycle every two minutes either. A limit that the live
+// memory nearly fills is worse than any setting: cycle follows cycle.
 //
 // # The end
 //

@@ -178,8 +178,9 @@ func (x *Effects) sendAck() {
 
 // outbox is the core's side of the effects ring.
 type outbox struct {
-	ring *ring.Producer[event.Effect]
-	size int
+	ring  *ring.Producer[event.Effect]
+	size  int
+	spins bool // and never sleeps: Thread.Spin
 	// next is one past the last effect published.
 	next ring.Sequence
 	// overrun are the effects that came after the ring was stopped. Read by the
@@ -196,7 +197,7 @@ func (o *outbox) Effects(batch []event.Effect) {
 		if err == ring.ErrFull {
 			// One at a time: a consumer may lag by all but one slot for ever.
 			n = 1
-			lo, err = o.ring.Claim(n)
+			lo, err = o.claim()
 		}
 		if err != nil {
 			o.overrun = append(o.overrun, batch...)
@@ -209,6 +210,17 @@ func (o *outbox) Effects(batch []event.Effect) {
 		o.next = lo + ring.Sequence(n)
 		batch = batch[n:]
 	}
+}
+
+// claim waits for a slot.
+func (o *outbox) claim() (lo ring.Sequence, err error) {
+	if !o.spins {
+		return o.ring.Claim(1)
+	}
+	for err = ring.ErrFull; err == ring.ErrFull; {
+		lo, err = o.ring.TryClaim(1)
+	}
+	return lo, err
 }
 
 // since yields all effects from a ring sequence on, which must not have been

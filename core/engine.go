@@ -20,6 +20,7 @@ type Engine struct {
 	input    *ring.Ring[event.Record]
 	output   *ring.Ring[event.Effect]
 	recovery Recovery
+	granted  Granted
 	store    *snapshot.Store // nil without a Dir
 	closing  chan struct{}   // closed by Close, before the rings are
 	done     chan struct{}   // closed when the core's goroutine has ended
@@ -65,8 +66,9 @@ type Recovery struct {
 // but cannot be used, because another version of the rules or format wrote it or
 // the Limits do not hold it, is an error of its own and never passed over: an
 // older state would quietly take its place. Other errors are ErrConfig,
-// machine.ErrLimits, snapshot.ErrLocked if another process has the folder, and
-// those of the disk.
+// machine.ErrLimits, snapshot.ErrLocked if another process has the folder, those
+// of the disk, and those of the system about c.Thread: fs.ErrPermission where a
+// right is missing, which the text names.
 func Open(c Config) (*Engine, error) {
 	c, err := c.complete()
 	if err != nil {
@@ -104,7 +106,11 @@ func open(c Config, store *snapshot.Store) (*Engine, error) {
 	if err := e.connect(m, unacknowledged); err != nil {
 		return nil, err
 	}
-	go e.run()
+	started := make(chan error)
+	go c.Thread.carry(func() { e.run(started) })
+	if err := <-started; err != nil {
+		return nil, err
+	}
 	return e, nil
 }
 

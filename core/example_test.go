@@ -113,3 +113,18 @@ func ExampleEngine_View() {
 	// wallet 100 <nil>
 	// <nil>
 }
+
+// A core that spins on a thread of its own, for those who have a CPU to spare. On
+// Linux Pin and FIFO would add which CPU, and that nothing else gets it.
+func ExampleThread() {
+	engine, err := core.Open(core.Config{Thread: core.Thread{Lock: true, Spin: true}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	has := engine.Thread()
+	fmt.Println("locked:", has.Lock, "spins:", has.Spin)
+	fmt.Println(engine.Close())
+	// Output:
+	// locked: true spins: true
+	// <nil>
+}

@@ -44,7 +44,7 @@ func (l *loop) connect(e *Engine, m *machine.Machine, size int, unacknowledged [
 	l.applied = m.Sequence()
 	l.snapshotAt = nextMultiple(l.applied, e.config.SnapshotEvery)
 	l.event = make(event.Event, 0, event.MaxRecords)
-	l.out = outbox{ring: e.output.Producer(), size: size}
+	l.out = outbox{ring: e.output.Producer(), size: size, spins: e.config.Thread.Spin}
 	l.fx = event.NewEffects(gather, &l.out)
 	l.out.Effects(unacknowledged)
 	l.count(&e.counters)
@@ -60,13 +60,20 @@ func nextMultiple(n, step uint64) uint64 {
 	return n - n%step + step
 }
 
-// run is the core's goroutine: one wait, then a whole batch.
-func (e *Engine) run() {
+// run is the core's goroutine: one wait, then a whole batch. It tells Open first
+// whether it has the thread it is to run on, and ends if it has not.
+func (e *Engine) run(started chan<- error) {
+	var err error
+	if e.granted, err = e.config.Thread.enter(); err != nil {
+		started <- err
+		return
+	}
+	started <- nil
 	defer close(e.done)
 	defer e.rescue()
 	l := &e.loop
 	for {
-		lo, hi, err := l.input.Next()
+		lo, hi, err := l.next()
 		if err != nil { // ring.ErrClosed: everything published is applied
 			break
 		}
@@ -82,6 +89,14 @@ func (e *Engine) run() {
 		_, l.closeErr = e.takeSnapshot()
 	}
 	l.ended = true
+}
+
+// next waits for a batch.
+func (l *loop) next() (lo, hi ring.Sequence, err error) {
+	if l.out.spins {
+		return l.input.SpinNext()
+	}
+	return l.input.Next()
 }
 
 // take adds a record to the event at hand, and applies it when it is whole.
