@@ -219,7 +219,8 @@ func (m *Machine) replace(s account.Slot, e event.Event, r event.AccountReplacem
 	for i := a.First; i != account.None; {
 		p := m.accounts.Position(i)
 		next := m.accounts.Next(p)
-		p.Qty, p.Cost = 0, 0
+		m.setQty(i, 0)
+		p.Cost = 0
 		m.accounts.Prune(i)
 		i = next
 	}

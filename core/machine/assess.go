@@ -26,7 +26,7 @@ type scratch struct {
 func (m *Machine) handle() {
 	kept := m.touched[:0]
 	for _, s := range m.touched {
-		if m.needsDecision(s) {
+		if m.look(account.Slot(s)) {
 			kept = append(kept, s)
 		}
 	}
@@ -34,33 +34,22 @@ func (m *Machine) handle() {
 		kept = m.appendTimedOut(kept)
 	}
 	m.touched = kept
-	slices.SortFunc(kept, func(a, b account.Slot) int {
-		return cmp.Compare(m.accounts.At(a).ID, m.accounts.At(b).ID)
+	slices.SortFunc(kept, func(a, b int32) int {
+		return cmp.Compare(m.accounts.At(account.Slot(a)).ID, m.accounts.At(account.Slot(b)).ID)
 	})
-	last := account.Slot(account.None)
+	last := int32(account.None)
 	for _, s := range kept {
 		if s != last {
-			m.decide(s)
+			m.decide(account.Slot(s))
 		}
 		last = s
 	}
-}
-
-// needsDecision reports whether decide would do anything. It is the check that
-// runs for every account a tick may have hurt.
-func (m *Machine) needsDecision(s account.Slot) bool {
-	a := m.accounts.At(s)
-	if a.Orders > 0 || a.Has(account.OutOfSync) {
-		return false // a round that is overdue is found apart
+	for _, s := range kept {
+		m.station(account.Slot(s))
 	}
-	if a.Flags != 0 || a.Pending != 0 || a.Wallet < 0 && m.accounts.Flat(s) {
-		return true
+	for i := range m.equities { // counterparties
+		m.station(m.equities[i].slot)
 	}
-	if surplus, sure := m.quickSurplus(a); sure {
-		return surplus.Sign() < 0
-	}
-	sums, known := m.sums(a)
-	return known && !sums.Healthy(a.Wallet)
 }
 
 // quickSurplus is the surplus of sums at 1e-24 where 128 bits are enough for it and

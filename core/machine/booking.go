@@ -118,7 +118,8 @@ func (m *Machine) open(id event.AccountID) account.Slot {
 // setPosition writes the result of a booking, and deletes what is left of nothing.
 func (m *Machine) setPosition(at int32, b account.Booking) {
 	p := m.accounts.Position(at)
-	p.Qty, p.Cost = b.Qty, b.Cost
+	m.setQty(at, b.Qty)
+	p.Cost = b.Cost
 	c := &m.contracts[p.Contract]
 	c.most = max(c.most, b.Qty, -b.Qty)
 	a := m.accounts.At(p.Account)
@@ -220,4 +221,5 @@ func (m *Machine) outOfSync(s account.Slot, why event.Reject) {
 		Kind: event.EffectAlarm, Flags: event.HasAccount, Reason: uint8(event.AlarmOutOfSync),
 		Account: a.ID, Candidates: uint32(why),
 	})
+	m.station(s)
 }

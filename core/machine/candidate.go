@@ -159,6 +159,7 @@ func (m *Machine) noteEquity(s account.Slot, a *account.Account) {
 		return
 	}
 	sums, _ := m.sums(a)
+	m.rest(a) // until it has its new station: its triggers are about to be of the past
 	a.Noted = uint32(len(m.equities))
 	m.equities = append(m.equities, equityBefore{slot: s, equity: equityOf(a, &sums)})
 }

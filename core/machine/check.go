@@ -6,6 +6,8 @@ import (
 	"github.com/backstop-fund/backstop/core/account"
 	"github.com/backstop-fund/backstop/core/event"
 	"github.com/backstop-fund/backstop/core/internal/invariant"
+	"github.com/backstop-fund/backstop/core/margin"
+	"github.com/backstop-fund/backstop/core/trigger"
 	"github.com/backstop-fund/backstop/fixedpoint"
 )
 
@@ -118,7 +120,11 @@ func (m *Machine) Check() error {
 	}
 	for s := range m.accounts.Slots() {
 		if m.accounts.Open(s) {
-			if err := m.checkAccount(s, orders); err != nil {
+			err := m.checkAccount(s, orders)
+			if err == nil && !m.scan {
+				err = m.checkStation(s)
+			}
+			if err != nil {
 				return fmt.Errorf("%w at sequence %d", err, m.seq)
 			}
 		}
@@ -151,6 +157,48 @@ func (m *Machine) checkAccount(s account.Slot, orders map[event.AccountID]int32)
 	tried := a.Has(account.TriedMarket) || !m.rulesFor(a).tryMarket
 	if known && sums.Bankrupt(a.Wallet) && tried {
 		return fmt.Errorf("machine: settled: account %d is bankrupt and not resolved", a.ID)
+	}
+	return nil
+}
+
+// checkStation tells what is wrong with where the trigger index has an account's
+// positions: at what it is asked to find, it would fail silently.
+func (m *Machine) checkStation(s account.Slot) error {
+	a := m.accounts.At(s)
+	surplus, known := m.gather(a)
+	healthy := known && surplus.Sign() >= 0
+	if m.mode != event.Live && !a.Waiting {
+		return nil // going live looks at everyone
+	}
+	quiet := a.Orders > 0 || a.Has(account.OutOfSync)
+	trouble := a.Waiting || !quiet && (a.Flags != 0 || a.Pending != 0)
+	armed, worst := 0, margin.Sums{}
+	for k, i := range m.gathered.at {
+		p := m.accounts.Position(i)
+		c := &m.contracts[p.Contract]
+		l := m.gathered.legs[k]
+		if bound := m.index.Bound(sideOf(p.Qty), i); bound < l.Mark == (p.Qty > 0) {
+			l.Mark = bound
+		}
+		worst.Add(&l)
+		ok := true
+		switch at := m.index.At(i); at {
+		case trigger.Armed:
+			armed++
+		case trigger.Idle:
+			ok = !trouble && (quiet || !known && c.mark != 0)
+		case trigger.Waiting:
+			ok = !trouble && !quiet && known && m.blocked(c)
+		}
+		if !ok {
+			return fmt.Errorf("machine: account %d is %v in symbol %d (quiet %v, in trouble %v, healthy %v)",
+				a.ID, m.index.At(i), p.Symbol, quiet, trouble, healthy)
+		}
+	}
+	safe := surplusOf(a, &worst).Sign() >= 0
+	if armed > 0 && (trouble || quiet || !healthy || !safe || armed < len(m.gathered.legs)) {
+		return fmt.Errorf("machine: account %d is armed (quiet %v, in trouble %v, healthy %v, short of its triggers %v)",
+			a.ID, quiet, trouble, healthy, safe)
 	}
 	return nil
 }

@@ -30,6 +30,7 @@ import (
 	"github.com/backstop-fund/backstop/core/fund"
 	"github.com/backstop-fund/backstop/core/internal/idmap"
 	"github.com/backstop-fund/backstop/core/internal/invariant"
+	"github.com/backstop-fund/backstop/core/trigger"
 	"github.com/backstop-fund/backstop/fixedpoint"
 )
 
@@ -95,19 +96,22 @@ type Machine struct {
 	byID      []int32 // contracts by symbol id
 	fundNames []int32 // funds by name
 	heldMarks int     // contracts whose mark is held
-	roundDue  int64   // no round is due before this time
+	index     *trigger.Index
+	scan      bool  // look at all holders instead
+	roundDue  int64 // no round is due before this time
 
 	// The event in hand.
 	fx       *event.Effects
 	now      int64 // time, once the event is accepted
 	refusal  event.Effect
-	touched  []account.Slot
+	touched  []int32 // slots of accounts, and for a moment positions
 	changed  []int32 // funds with a report pending
 	before   []fundBefore
 	equities []equityBefore
 	settings event.SymbolSettings
 
 	scratch   scratch
+	gathered  legs
 	allocator adl.Allocator
 	ledger    conservation
 	stats     Stats
@@ -134,7 +138,9 @@ func New(l Limits) (*Machine, error) {
 		fundIDs:   idmap.New(l.Funds),
 		byID:      make([]int32, 0, l.Symbols),
 		fundNames: make([]int32, 0, l.Funds),
-		touched:   make([]account.Slot, 0, l.Accounts),
+		touched:   make([]int32, 0, l.Accounts+l.Positions),
+		index:     trigger.New(l.Positions, l.Symbols),
+		gathered:  newLegs(2 * l.Symbols),
 		changed:   make([]int32, 0, l.Funds),
 		before:    make([]fundBefore, l.Funds),
 	}
@@ -146,7 +152,13 @@ func New(l Limits) (*Machine, error) {
 // marks instead of at those whose trigger the mark reached: the same effects and
 // the same state, in time that grows with the accounts. It is the twin that tests
 // compare with, and the baseline of benchmarks.
-func NewScan(l Limits) (*Machine, error) { return New(l) }
+func NewScan(l Limits) (*Machine, error) {
+	m, err := New(l)
+	if err == nil {
+		m.scan = true
+	}
+	return m, err
+}
 
 // Limits returns the capacities the machine was made with.
 func (m *Machine) Limits() Limits { return m.limits }
@@ -194,12 +206,20 @@ func (m *Machine) Apply(e event.Event, fx *event.Effects) (seq uint64, code even
 		return m.seq, code
 	}
 	if m.heldMarks > 0 {
+		// Who began to wait for a mark in this event may find it here.
+		for _, s := range m.touched {
+			m.station(account.Slot(s))
+		}
 		m.expireHolds()
 	}
 	if m.mode == event.Live {
 		m.handle()
 		if k := e[0].Kind(); e[0].Has(event.FlagTime) || k == event.KindTick || k == event.KindTime {
 			m.offload()
+		}
+	} else {
+		for _, s := range m.touched {
+			m.station(account.Slot(s))
 		}
 	}
 	m.reportFunds()
@@ -277,9 +297,9 @@ func (m *Machine) startTime() {
 	for i := range m.contracts {
 		m.contracts[i].startTime(m.now)
 	}
-	for s := range m.accounts.Slots() {
-		if m.accounts.Open(s) && m.accounts.At(s).Orders > 0 {
-			m.startTimeout(m.accounts.At(s))
+	for i := range m.orders.orders {
+		if o := &m.orders.orders[i]; o.id != 0 && !o.done && !o.offload {
+			m.startTimeout(m.accounts.At(m.accounts.Find(o.account)))
 		}
 	}
 }
@@ -379,7 +399,7 @@ func (m *Machine) applyMode(h *event.Record) event.Reject {
 // touch puts an account on the list of those whose health the event may have
 // changed; handle picks from it those that need a decision.
 func (m *Machine) touch(s account.Slot) {
-	m.touched = append(m.touched, s)
+	m.touched = append(m.touched, int32(s))
 }
 
 // Symbols yields the contracts by id with their names.
@@ -403,6 +423,7 @@ func (m *Machine) Funds(yield func(event.FundID, event.Name) bool) {
 // Stats counts what a machine has done and how full it is.
 type Stats struct {
 	Events   uint64
+	Looked   uint64                    // accounts that marks had looked at
 	Rejected [event.RejectCodes]uint64 // by code
 
 	Accounts, Positions, Symbols, FundCount, OpenOrders, Sources int

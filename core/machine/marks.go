@@ -1,7 +1,6 @@
 package machine
 
 import (
-	"github.com/backstop-fund/backstop/core/account"
 	"github.com/backstop-fund/backstop/core/event"
 	"github.com/backstop-fund/backstop/fixedpoint"
 )
@@ -101,32 +100,7 @@ func (m *Machine) setMark(i int32, mark fixedpoint.Price, own int64) {
 	}
 	c.mark, c.markTime = mark, own
 	c.rankings[longs].made, c.rankings[shorts].made = 0, 0
-	m.endWaits(i)
-	m.touchHolders(i)
-}
-
-// endWaits lets those try again who waited for a mark of one of their contracts.
-func (m *Machine) endWaits(i int32) {
-	for p := m.accounts.FirstHolder(i); p != account.None; {
-		pos := m.accounts.Position(p)
-		if a := m.accounts.At(pos.Account); a.Waiting && pos.Qty != 0 {
-			a.Waiting = false
-		}
-		p = m.accounts.NextHolder(pos)
-	}
-}
-
-// touchHolders puts everyone on the list who holds the contract: a dense scan,
-// whose place the trigger index takes.
-func (m *Machine) touchHolders(i int32) {
-	if m.mode != event.Live {
-		return
-	}
-	for p := m.accounts.FirstHolder(i); p != account.None; {
-		pos := m.accounts.Position(p)
-		m.touch(pos.Account)
-		p = m.accounts.NextHolder(pos)
-	}
+	m.fire(i, true)
 }
 
 // wouldOverflow reports whether at the mark some position held now, by an account
@@ -137,11 +111,11 @@ func (m *Machine) wouldOverflow(i int32, mark fixedpoint.Price) bool {
 		return false
 	}
 	c.most = max(c.inventory.Qty, -c.inventory.Qty)
-	for p := m.accounts.FirstHolder(i); p != account.None; {
-		pos := m.accounts.Position(p)
-		c.most = max(c.most, pos.Qty, -pos.Qty)
-		p = m.accounts.NextHolder(pos)
-	}
+	m.holders(i, func(at int32) bool {
+		q := m.accounts.Position(at).Qty
+		c.most = max(c.most, q, -q)
+		return true
+	})
 	return overflows(c.most, mark)
 }
 
@@ -162,7 +136,7 @@ func (m *Machine) expireHolds() {
 			// A position grew while it was held: the old mark stays, and goes stale.
 			c.held, c.heldMore = 0, 0
 			m.heldMarks--
-			m.touchHolders(i)
+			m.fire(i, false)
 			continue
 		}
 		m.setMark(i, c.held, c.heldTime)
@@ -175,8 +149,8 @@ func (m *Machine) applyHalt(h *event.Record, halt bool) event.Reject {
 		return event.UnknownSymbol
 	}
 	m.contracts[i].halted = halt
-	if !halt {
-		m.touchHolders(i)
+	if !halt && m.contracts[i].mark != 0 {
+		m.fire(i, false)
 	}
 	return event.Accepted
 }

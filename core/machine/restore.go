@@ -81,6 +81,11 @@ func Decode(l Limits, dec *snapshot.Decoder) (*Machine, error) {
 	if got := m.Digest(); got != dec.Digest() {
 		return nil, fmt.Errorf("%w: restored state has digest %x, the snapshot says %x", ErrState, got, dec.Digest())
 	}
+	for s := range m.accounts.Slots() {
+		if m.accounts.Open(s) {
+			m.station(s)
+		}
+	}
 	if invariant.Enabled {
 		m.startLedger()
 	}
@@ -192,8 +197,10 @@ func (m *Machine) readPositions(r *reader) {
 			r.fail("position of account %d in symbol %d belongs nowhere", id, symbol)
 			return
 		}
-		p := m.accounts.Position(m.accounts.Insert(s, symbol, side, c))
-		p.Qty, p.Cost, p.Fee = fixedpoint.Qty(r.I64()), fixedpoint.Amount(r.I64()), fixedpoint.Amount(r.I64())
+		i := m.accounts.Insert(s, symbol, side, c)
+		p := m.accounts.Position(i)
+		m.setQty(i, fixedpoint.Qty(r.I64()))
+		p.Cost, p.Fee = fixedpoint.Amount(r.I64()), fixedpoint.Amount(r.I64())
 		m.accounts.At(s).Pending += p.Fee
 		k := &m.contracts[c]
 		k.most = max(k.most, p.Qty, -p.Qty)

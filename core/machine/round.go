@@ -237,7 +237,7 @@ func (m *Machine) startTimeout(a *account.Account) {
 
 // appendTimedOut adds the accounts whose round is overdue. It looks at the open
 // orders when the earliest of them may be.
-func (m *Machine) appendTimedOut(list []account.Slot) []account.Slot {
+func (m *Machine) appendTimedOut(list []int32) []int32 {
 	m.roundDue = 1<<63 - 1
 	for i := range m.orders.orders {
 		o := &m.orders.orders[i]
@@ -247,7 +247,7 @@ func (m *Machine) appendTimedOut(list []account.Slot) []account.Slot {
 		s := m.accounts.Find(o.account)
 		due := m.accounts.At(s).RoundDue
 		if due != 0 && due <= m.now {
-			list = append(list, s)
+			list = append(list, int32(s))
 		} else if due != 0 {
 			m.roundDue = min(m.roundDue, due)
 		}

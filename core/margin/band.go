@@ -14,14 +14,14 @@ import (
 //
 // What is left over, equity - margin, falls by at most
 //
-//	|qty| x (mark - price)               for a long that falls to price
+//	|qty| x (1 - mmr) x (mark - price)   for a long that falls to price
 //	|qty| x (1 + mmr) x (price - mark)   for a short that rises to it,
 //
-// mmr being the highest on the way, that at price: margin is convex in the
-// notional. 29/32 of the surplus is given out, to each leg in proportion to its
-// notional, so that every mark may move by the same part of itself. The rest is
-// slack, which lets triggers stay where they are while a position changes a little:
-// see [Within].
+// mmr being that of the tier there: margin is convex in the notional, so the way is
+// steepest at its end. 29/32 of the surplus is given out, to each leg in proportion
+// to its notional, so that every mark may move by the same part of itself. The rest
+// is slack, which lets triggers stay where they are while a position changes a
+// little: see [Within].
 //
 // Requires surplus >= 0, at 1e-24, that of the legs; quantities other than 0; marks
 // above 0; as many triggers as legs.
@@ -29,81 +29,75 @@ func Bands(surplus fixedpoint.Int256, legs []Leg, triggers []fixedpoint.Price) {
 	total := fixedpoint.Int256{}
 	for i := range legs {
 		l := &legs[i]
-		n := l.Notional()
-		total = total.Add(n.MulInt64(l.slope(n)))
+		total = total.Add(l.Notional().MulInt64(l.slope(l.Mark)))
 	}
 	part := share(surplus, total)
-	// The slopes are those of the present tiers. Where a short climbs out of its own
-	// before its trigger, all get the part that the tier up there allows: less, so
-	// nobody climbs further than was looked at.
+	// The slopes are those of the present tiers. Where a leg leaves its own before
+	// its trigger, all get the part that the tier there allows: less, so nobody goes
+	// further than was looked at.
 	steep, steeper := fixedpoint.Int256{}, false
 	for i := range legs {
 		l := &legs[i]
-		n := l.Notional()
-		far := n
-		if l.Qty < 0 {
-			far = fixedpoint.Value(-l.Qty, l.rise(part))
-		}
-		now, then := l.slope(n), l.slope(far)
+		now, then := l.slope(l.Mark), l.slope(l.reach(part))
 		steeper = steeper || then > now
-		steep = steep.Add(n.MulInt64(then))
+		steep = steep.Add(l.Notional().MulInt64(max(now, then)))
 	}
 	if steeper {
 		part = share(surplus, steep)
 	}
 	for i := range legs {
 		l := &legs[i]
-		switch up := l.rise(part); {
+		switch end := l.reach(part); {
 		case l.Qty > 0:
-			triggers[i] = max(l.Mark-l.way(part)-1, 0)
-		case up == math.MaxInt64:
+			triggers[i] = max(end-1, 0)
+		case end == math.MaxInt64:
 			triggers[i] = 0
 		default:
-			triggers[i] = up + 1
+			triggers[i] = end + 1
 		}
 	}
 }
 
 // Within reports whether surplus is enough for all legs to reach their bounds at
-// once: as long as no mark has passed its bound the account is healthy then.
-// Requires what Bands does, and bounds on the adverse sides of the marks.
+// once: as long as no mark has passed its bound the account is healthy then. A bound
+// on the other side of its mark counts as at the mark. Requires what Bands does.
 func Within(surplus fixedpoint.Int256, legs []Leg, bounds []fixedpoint.Price) bool {
 	for i := range legs {
 		l := &legs[i]
-		way, qty, far := l.Mark-bounds[i], l.Qty, fixedpoint.Int128{}
-		if qty < 0 {
-			way, qty = -way, -qty
-			far = fixedpoint.Value(qty, bounds[i])
+		bound := min(bounds[i], l.Mark)
+		if l.Qty < 0 {
+			bound = max(bounds[i], l.Mark)
 		}
-		surplus = surplus.Sub(fixedpoint.Value(qty, way).MulInt64(l.slope(far)))
+		// Both factors are negative for a short.
+		surplus = surplus.Sub(fixedpoint.Value(l.Qty, l.Mark-bound).MulInt64(l.slope(bound)))
 	}
 	return surplus.Sign() >= 0
 }
 
-// slope is how much of the surplus a leg costs at most for each step of its value,
-// at 1e-8, at a notional and below.
-func (l *Leg) slope(notional fixedpoint.Int128) int64 {
+// slope is what a step of the leg's value costs of the surplus at most, at 1e-8, on
+// the way from the mark to a price on the adverse side.
+func (l *Leg) slope(price fixedpoint.Price) int64 {
+	mmr := l.Tiers.rows[l.Tiers.find(fixedpoint.Value(l.Qty, price).Abs())].mmr
 	if l.Qty > 0 {
-		return fixedpoint.One
+		return fixedpoint.One - mmr
 	}
-	return fixedpoint.One + l.Tiers.rows[l.Tiers.find(notional)].mmr
+	return fixedpoint.One + mmr
 }
 
 // fraction is the number of binary digits of a share.
 const fraction = 40
 
-// way is a share of the mark, rounded down; the largest price where it does not fit.
-func (l *Leg) way(part uint64) fixedpoint.Price {
-	hi, lo := bits.Mul64(uint64(l.Mark), part)
-	if hi >= 1<<(fraction-1) {
-		return math.MaxInt64
+// reach is where the mark is after a share of itself on the adverse side, rounded
+// towards it; not below 0, not above the largest price.
+func (l *Leg) reach(part uint64) fixedpoint.Price {
+	way := fixedpoint.Price(math.MaxInt64)
+	if hi, lo := bits.Mul64(uint64(l.Mark), part); hi < 1<<(fraction-1) {
+		way = fixedpoint.Price(hi<<(64-fraction) | lo>>fraction)
 	}
-	return fixedpoint.Price(hi<<(64-fraction) | lo>>fraction)
-}
-
-// rise is the mark and a share of it on top, at most the largest price.
-func (l *Leg) rise(part uint64) fixedpoint.Price {
-	return l.Mark + min(l.way(part), math.MaxInt64-l.Mark)
+	if l.Qty > 0 {
+		return max(l.Mark-way, 0)
+	}
+	return l.Mark + min(way, math.MaxInt64-l.Mark)
 }
 
 // share returns 29/32 x surplus / total with 40 binary digits after the point, never

@@ -26,6 +26,8 @@
 // The index knows positions as numbers below its capacity, and 12 bytes of each.
 package trigger
 
+//go:generate go tool stringer -type=Place
+
 import (
 	"math"
 	"math/bits"
@@ -173,11 +175,28 @@ func (x *Index) Wait(contract int32, s Side, at int32) { x.move(contract, s, at,
 // Rest makes a position fire at nothing.
 func (x *Index) Rest(contract int32, s Side, at int32) { x.move(contract, s, at, idle) }
 
-// Armed reports whether a position has a trigger, be it one that never fires, and
-// the mark has not reached it.
-func (x *Index) Armed(at int32) bool {
-	k := x.nodes[at].key
-	return 0 <= k && k <= codeEnd
+// Place says where a position stands.
+type Place uint8
+
+// The places.
+const (
+	Idle Place = iota
+	Waiting
+	Eager
+	Armed // with a trigger, be it one that never fires, that no mark has reached
+)
+
+// At returns the place of a position.
+func (x *Index) At(at int32) Place {
+	switch k := x.nodes[at].key; {
+	case k == idle:
+		return Idle
+	case k == waiting:
+		return Waiting
+	case k == eager:
+		return Eager
+	}
+	return Armed
 }
 
 // Bound returns a price that the mark does not reach before the position's trigger

@@ -86,8 +86,17 @@ func TestIndexAgainstScan(t *testing.T) {
 				continue
 			}
 			twin[at] = e
-			if got, want := x.Armed(at), e.key >= 0 && e.key != eager; got != want {
-				t.Fatalf("Armed(%d) = %v, want %v", at, got, want)
+			place := Armed
+			switch e.key {
+			case idle:
+				place = Idle
+			case waiting:
+				place = Waiting
+			case eager:
+				place = Eager
+			}
+			if got := x.At(at); got != place {
+				t.Fatalf("At(%d) = %v, want %v", at, got, place)
 			}
 		}
 		for c := range int32(contracts) {
