@@ -52,11 +52,12 @@ func TestBandsAgainstTwin(t *testing.T) {
 func TestBandsUseTheSurplus(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		tiers := someTiers().Draw(t, "tiers")[:1]
-		legs, wallet, left := healthyLegs(t, tiers)
+		legs, wallet, _ := healthyLegs(t, tiers)
 		legs = legs[:1]
 		var q margin.Sums
 		q.Add(&legs[0])
-		if left = q.Surplus(wallet); left.Sign() < 0 {
+		left := q.Surplus(wallet)
+		if left.Sign() < 0 {
 			return
 		}
 		var trigger [1]fixedpoint.Price
