@@ -12,21 +12,25 @@ type coverage map[string]int
 
 func (c coverage) add(effects []event.Effect) {
 	for i := range effects {
-		switch x := &effects[i]; x.Kind {
-		case event.EffectRejected:
-			c[fmt.Sprint("rejected ", event.Reject(x.Reason))]++
-		case event.EffectAlarm:
-			c[fmt.Sprint("alarm ", event.Alarm(x.Reason))]++
-		case event.EffectBankrupt:
-			c[fmt.Sprint("bankrupt ", event.BankruptReason(x.Reason))]++
-		case event.EffectReceipt:
-			c[fmt.Sprint("receipt ", event.Policy(x.Reason))]++
-		case event.EffectLedger:
-			c[fmt.Sprint("ledger ", event.LedgerType(x.Reason))]++
-		default:
-			c[x.Kind.String()]++
-		}
+		c[what(&effects[i])]++
 	}
+}
+
+// what is what an effect counts as.
+func what(x *event.Effect) string {
+	switch x.Kind {
+	case event.EffectRejected:
+		return fmt.Sprint("rejected ", event.Reject(x.Reason))
+	case event.EffectAlarm:
+		return fmt.Sprint("alarm ", event.Alarm(x.Reason))
+	case event.EffectBankrupt:
+		return fmt.Sprint("bankrupt ", event.BankruptReason(x.Reason))
+	case event.EffectReceipt:
+		return fmt.Sprint("receipt ", event.Policy(x.Reason))
+	case event.EffectLedger:
+		return fmt.Sprint("ledger ", event.LedgerType(x.Reason))
+	}
+	return x.Kind.String()
 }
 
 // everything is what streams have to reach. Two codes they cannot: capacity, which
