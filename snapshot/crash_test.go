@@ -8,6 +8,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"github.com/backstop-fund/backstop/core/coretest/simdisk"
 )
 
 var long = flag.Bool("long", false, "run the long campaigns")
@@ -46,12 +48,12 @@ func checkState(d *Decoder) error {
 
 const simDir = "snapshots"
 
-func openSim(disk *simFS, keep int) (*Store, error) {
+func openSim(disk simFS, keep int) (*Store, error) {
 	return OpenStore(simDir, keep, Options{FS: disk})
 }
 
 // diskWith is a disk on which the snapshots 1 to n were committed, keeping keep.
-func diskWith(t *testing.T, n uint64, keep int) *simFS {
+func diskWith(t *testing.T, n uint64, keep int) simFS {
 	t.Helper()
 	disk := newSimFS()
 	if n == 0 {
@@ -74,7 +76,7 @@ func diskWith(t *testing.T, n uint64, keep int) *simFS {
 
 // openAndCommit is what is cut: it opens the store and commits the sequence
 // after the newest. It returns the sequence it was told is safe.
-func openAndCommit(disk *simFS, acked uint64, keep int) uint64 {
+func openAndCommit(disk simFS, acked uint64, keep int) uint64 {
 	s, err := openSim(disk, keep)
 	if err != nil {
 		return acked
@@ -88,31 +90,23 @@ func openAndCommit(disk *simFS, acked uint64, keep int) uint64 {
 
 // crash cuts the power before operation op and restarts; then again, inside the
 // opening after it. It returns what was promised and is not so.
-func crash(disk *simFS, seed uint64, op int, acked uint64, keep int) error {
+func crash(disk simFS, seed uint64, op int, acked uint64, keep int) error {
 	rng := rand.New(rand.NewPCG(seed, uint64(op)))
-	cut := func(op int) func(int, string) error {
-		return func(now int, _ string) error {
-			if now >= op {
-				return errPower
-			}
-			return nil
-		}
-	}
-	disk.fault = cut(op)
+	disk.Fault = simdisk.CutAt(op)
 	acked = openAndCommit(disk, acked, keep)
-	disk = disk.restart(rng)
+	disk = simFS{disk.Restart(rng)}
 	if err := promised(disk.clone(), acked, keep); err != nil {
 		return err
 	}
-	disk.fault = cut(rng.IntN(12))
+	disk.Fault = simdisk.CutAt(rng.IntN(12))
 	acked = max(acked, openAndCommit(disk, acked, keep))
-	return promised(disk.restart(rng), acked, keep)
+	return promised(simFS{disk.Restart(rng)}, acked, keep)
 }
 
 // promised checks a disk after a restart: the newest snapshot is the last one
 // acknowledged or the one being written, the older ones to keep are as good,
 // nothing half written is left, and the next commit works.
-func promised(disk *simFS, acked uint64, keep int) error {
+func promised(disk simFS, acked uint64, keep int) error {
 	s, err := openSim(disk, keep)
 	if err != nil {
 		return err
@@ -143,13 +137,15 @@ func promised(disk *simFS, acked uint64, keep int) error {
 }
 
 // crashCampaign cuts the power at every operation under many seeds.
-func crashCampaign(base *simFS, seeds uint64, acked uint64, keep int) (points int, err error) {
+func crashCampaign(base simFS, seeds uint64, acked uint64, keep int) (points int, err error) {
 	dry := base.clone()
+	var ops []simdisk.Op
+	dry.Fault = simdisk.Record(&ops)
 	openAndCommit(dry, acked, keep)
 	for seed := range seeds {
-		for op := range len(dry.ops) + 1 {
+		for op := range len(ops) + 1 {
 			if err := crash(base.clone(), seed, op, acked, keep); err != nil {
-				return points, fmt.Errorf("seed %d, cut at operation %d of %v: %w", seed, op, dry.ops, err)
+				return points, fmt.Errorf("seed %d, cut at operation %d of %v: %w", seed, op, ops, err)
 			}
 			points++
 		}
@@ -177,9 +173,9 @@ func TestCrashAtEveryOperation(t *testing.T) {
 // The canary: a disk that does not sync when told to must be caught by the
 // campaign, or the campaign proves nothing.
 func TestCrashCampaignCatchesMissingSyncs(t *testing.T) {
-	for name, lie := range map[string]func(*simFS){
-		"sync":    func(disk *simFS) { disk.lies.sync = true },
-		"syncdir": func(disk *simFS) { disk.lies.syncDir = true },
+	for name, lie := range map[string]func(simFS){
+		"sync":    func(disk simFS) { disk.Lies.Sync = true },
+		"syncdir": func(disk simFS) { disk.Lies.SyncDir = true },
 	} {
 		disk := diskWith(t, 3, 3)
 		lie(disk)

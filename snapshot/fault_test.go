@@ -10,39 +10,33 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/backstop-fund/backstop/core/coretest/simdisk"
 )
 
-// failAt makes one operation fail, and the ones after it work again.
-func failAt(op int, err error) func(int, string) error {
-	return func(now int, _ string) error {
-		if now == op {
-			return err
-		}
-		return nil
-	}
-}
-
-var diskErrors = []error{syscall.EIO, syscall.ENOSPC, errShort}
+var diskErrors = []error{syscall.EIO, syscall.ENOSPC, simdisk.ErrShort}
 
 // faults runs f once for every operation it does on the disk and every error,
 // with that operation failing.
-func faults(t *testing.T, base *simFS, f func(t *testing.T, disk *simFS, kind string, fault error)) {
+func faults(t *testing.T, base simFS, f func(t *testing.T, disk simFS, kind string, fault error)) {
 	dry := base.clone()
+	var ops []simdisk.Op
+	dry.Fault = simdisk.Record(&ops)
 	f(t, dry, "", nil)
-	if len(dry.ops) < 3 {
-		t.Fatalf("only %v: nothing to fail", dry.ops)
+	if len(ops) < 3 {
+		t.Fatalf("only %v: nothing to fail", ops)
 	}
-	for op, kind := range dry.ops {
+	for _, op := range ops {
 		for _, err := range diskErrors {
-			if err == errShort && kind != "write" && kind != "read" {
+			if err == simdisk.ErrShort && op.Kind != "write" && op.Kind != "read" {
 				continue
 			}
 			disk := base.clone()
-			disk.fault = failAt(op, err)
-			f(t, disk, kind, err)
-			disk.fault = nil
+			disk.Fault = simdisk.FailAt(op.N, err)
+			f(t, disk, op.Kind, err)
+			disk.Fault = nil
 			if t.Failed() {
-				t.Fatalf("with operation %d of %v failing with %v", op, dry.ops, err)
+				t.Fatalf("with operation %v of %v failing with %v", op, ops, err)
 			}
 		}
 	}
@@ -53,7 +47,7 @@ func isFault(err, fault error) bool {
 	switch fault {
 	case nil:
 		return err == nil
-	case errShort:
+	case simdisk.ErrShort:
 		return errors.Is(err, io.ErrShortWrite) || errors.Is(err, io.ErrUnexpectedEOF)
 	}
 	return errors.Is(err, fault)
@@ -63,16 +57,16 @@ func isFault(err, fault error) bool {
 // good as before, nothing half written stays, and the next commit works.
 func TestEveryCallOfCommitFailsOnce(t *testing.T) {
 	kinds := map[string]bool{}
-	faults(t, diskWith(t, 3, 3), func(t *testing.T, disk *simFS, kind string, fault error) {
-		inject := disk.fault
-		disk.fault = nil
+	faults(t, diskWith(t, 3, 3), func(t *testing.T, disk simFS, kind string, fault error) {
+		inject := disk.Fault
+		disk.Fault = nil
 		s, err := openSim(disk, 3)
 		if err != nil {
 			t.Fatal(err)
 		}
-		disk.fault, disk.ops = inject, nil
+		disk.Fault = inject
 		err = commitState(s, 4)
-		disk.fault = nil
+		disk.Fault = nil
 		kinds[kind] = true
 		if fault == nil {
 			if err != nil {
@@ -93,7 +87,7 @@ func TestEveryCallOfCommitFailsOnce(t *testing.T) {
 	}
 }
 
-func checkAfterFault(t *testing.T, disk *simFS, s *Store, published bool) {
+func checkAfterFault(t *testing.T, disk simFS, s *Store, published bool) {
 	t.Helper()
 	if strings.Contains(disk.String(), tempSuffix) {
 		t.Errorf("a temporary file is left:\n%s", disk)
@@ -131,11 +125,11 @@ func TestCleanupFailsToo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	disk.fault = func(_ int, kind string) error {
-		return map[string]error{"sync": syscall.EIO, "close": syscall.EINTR, "remove": syscall.EROFS}[kind]
+	disk.Fault = func(op simdisk.Op) error {
+		return map[string]error{"sync": syscall.EIO, "close": syscall.EINTR, "remove": syscall.EROFS}[op.Kind]
 	}
 	err = commitState(s, 4)
-	disk.fault = nil
+	disk.Fault = nil
 	for _, want := range []error{syscall.EIO, syscall.EINTR, syscall.EROFS} {
 		if !errors.Is(err, want) {
 			t.Errorf("%v does not tell of %v", err, want)
@@ -154,9 +148,9 @@ func TestEveryCallOfOpenStoreFailsOnce(t *testing.T) {
 	for _, have := range []uint64{0, 3} {
 		base := diskWith(t, have, 3)
 		if have > 0 {
-			base.names[simDir+"/00000000000000000004.snapshot.tmp"] = &simFile{data: []byte("half")}
+			base.Put(simDir+"/00000000000000000004.snapshot.tmp", []byte("half"))
 		}
-		faults(t, base, func(t *testing.T, disk *simFS, kind string, fault error) {
+		faults(t, base, func(t *testing.T, disk simFS, kind string, fault error) {
 			s, err := openSim(disk, 3)
 			if err == nil {
 				err = s.Close()
@@ -174,7 +168,7 @@ func TestEveryCallOfOpenStoreFailsOnce(t *testing.T) {
 // A snapshot that cannot be read is skipped with the reason, and the next older
 // one is used; a folder that cannot be listed is an error.
 func TestEveryCallOfNewestFailsOnce(t *testing.T) {
-	faults(t, diskWith(t, 3, 3), func(t *testing.T, disk *simFS, kind string, fault error) {
+	faults(t, diskWith(t, 3, 3), func(t *testing.T, disk simFS, kind string, fault error) {
 		s, err := OpenStore(simDir, 3, Options{FS: disk, ReadOnly: true})
 		if err != nil {
 			t.Fatal(err)
@@ -204,24 +198,23 @@ func TestReadBackFindsWrongBytes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	disk.lies.data = true
+	disk.Lies.Data = true
 	if err := commitState(s, 4); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("commit to a disk that flips bits: %v, want ErrCorrupt", err)
 	}
-	disk.lies.data = false
+	disk.Lies.Data = false
 	checkAfterFault(t, disk, s, false)
 }
 
 // staleFS reads temporary files as they were some time ago: writes that the
 // disk acknowledged and lost.
-type staleFS struct {
-	*simFS
-	stale *simFile
-}
+type staleFS struct{ simFS }
+
+const staleName = "stale"
 
 func (f staleFS) Open(name string) (File, error) {
 	if strings.HasSuffix(name, tempSuffix) {
-		return &simHandle{f.simFS, f.stale}, nil
+		return f.simFS.Open(staleName)
 	}
 	return f.simFS.Open(name)
 }
@@ -232,7 +225,8 @@ func TestReadBackFindsStaleFile(t *testing.T) {
 	digestOnly := func(digest [DigestSize]byte) func(*Encoder) ([DigestSize]byte, error) {
 		return func(*Encoder) ([DigestSize]byte, error) { return digest, nil }
 	}
-	disk := staleFS{newSimFS(), &simFile{data: encode(t, h, None)}}
+	disk := staleFS{newSimFS()}
+	disk.Put(staleName, encode(t, h, None))
 	s, err := OpenStore(simDir, 3, Options{FS: disk})
 	if err != nil {
 		t.Fatal(err)
