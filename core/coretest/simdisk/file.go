@@ -15,15 +15,27 @@ type File struct {
 	at       int64 // where Write goes on
 }
 
-// Write writes where the last Write ended.
+// Write writes where the last Write ended. A short one has no error: some writers
+// forget theirs.
 func (f *File) Write(p []byte) (int, error) {
-	n, err := f.WriteAt(p, f.at)
+	n, err := f.write(p, f.at)
 	f.at += int64(n)
+	if errors.Is(err, ErrShort) {
+		err = nil
+	}
 	return n, err
 }
 
 // WriteAt writes anywhere. What lies between the end and there becomes zero.
 func (f *File) WriteAt(p []byte, off int64) (int, error) {
+	n, err := f.write(p, off)
+	if errors.Is(err, ErrShort) {
+		err = io.ErrShortWrite
+	}
+	return n, err
+}
+
+func (f *File) write(p []byte, off int64) (int, error) {
 	err := f.disk.step("write", f.name)
 	if !f.writable {
 		return 0, &fs.PathError{Op: "write", Path: f.name, Err: fs.ErrPermission}
@@ -38,9 +50,6 @@ func (f *File) WriteAt(p []byte, off int64) (int, error) {
 	f.file.write(p[:n], int(off))
 	if f.disk.Lies.Data && n > 0 {
 		f.file.data[int(off)+n-1] ^= 4
-	}
-	if errors.Is(err, ErrShort) {
-		err = nil
 	}
 	return n, err
 }

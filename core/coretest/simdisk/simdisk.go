@@ -36,7 +36,7 @@ const Sector = 512
 var (
 	// ErrPower is what every operation says once the power is off.
 	ErrPower = errors.New("simdisk: power is off")
-	// ErrShort, as a fault of a write or read, has half of it done and no error.
+	// ErrShort, as a fault of a write or read, has half of it done.
 	ErrShort = errors.New("simdisk: short")
 	// ErrLocked is what Lock says of a name that somebody has.
 	ErrLocked = errors.New("simdisk: locked")
@@ -204,8 +204,13 @@ func (d *Disk) Create(name string) (*File, error) {
 // Open opens a file for reading.
 func (d *Disk) Open(name string) (*File, error) { return d.open(name, false) }
 
-// OpenWrite opens a file that exists for reading and writing.
-func (d *Disk) OpenWrite(name string) (*File, error) { return d.open(name, true) }
+// Edit opens a file for reading and writing in place; an absent one is created.
+func (d *Disk) Edit(name string) (*File, error) {
+	if d.names[name] == nil {
+		return d.Create(name)
+	}
+	return d.open(name, true)
+}
 
 func (d *Disk) open(name string, writable bool) (*File, error) {
 	if err := d.step("open", name); err != nil {

@@ -204,15 +204,19 @@ func TestFaults(t *testing.T) {
 		t.Errorf("recorded %v", ops)
 	}
 	d.Fault = FailAt(d.Ops(), ErrShort)
-	if n, err := f.WriteAt([]byte("efgh"), 0); n != 2 || err != nil || string(d.Bytes("f")) != "efcd" {
+	if n, err := f.WriteAt([]byte("efgh"), 0); n != 2 || err != io.ErrShortWrite || string(d.Bytes("f")) != "efcd" {
 		t.Errorf("a short write: %d, %v, %q", n, err, d.Bytes("f"))
+	}
+	d.Fault = FailAt(d.Ops(), ErrShort)
+	if n, err := f.Write([]byte("xy")); n != 1 || err != nil || string(d.Bytes("f")) != "xfcd" {
+		t.Errorf("a short write that keeps quiet: %d, %v, %q", n, err, d.Bytes("f"))
 	}
 	d.Fault = FailAt(d.Ops(), ErrShort)
 	if n, err := f.ReadAt(make([]byte, 4), 0); n != 2 || err != io.EOF {
 		t.Errorf("a short read: %d, %v", n, err)
 	}
 	d.Fault = CutAt(d.Ops())
-	if n, err := f.WriteAt([]byte("ijkl"), 0); n != 0 || err != ErrPower || string(d.Bytes("f")) != "efcd" {
+	if n, err := f.WriteAt([]byte("ijkl"), 0); n != 0 || err != ErrPower || string(d.Bytes("f")) != "xfcd" {
 		t.Errorf("a write without power: %d, %v, %q", n, err, d.Bytes("f"))
 	}
 	if err := f.Sync(); err != ErrPower {
@@ -244,6 +248,17 @@ func TestMissingAndLocked(t *testing.T) {
 		t.Errorf("%v, want %v", err, ErrLocked)
 	}
 	must(t, l.Close())
+	edited, err := d.Edit("f")
+	must(t, err)
+	_, err = edited.WriteAt([]byte("y"), 1)
+	must(t, err)
+	absent, err := d.Edit("g")
+	must(t, err)
+	_, err = absent.WriteAt([]byte("z"), 0)
+	must(t, err)
+	if string(d.Bytes("f")) != "xy" || string(d.Bytes("g")) != "z" {
+		t.Errorf("edited: %q and %q", d.Bytes("f"), d.Bytes("g"))
+	}
 	_, err = d.Lock("lock")
 	must(t, err)
 	if _, err := d.Restart(rand.New(rand.NewPCG(1, 1))).Lock("lock"); err != nil {
