@@ -42,7 +42,7 @@ var places = []place{
 	{[]string{"core/fund"}, 3, pure},
 	{[]string{"core/adl"}, 3, pure},
 	{[]string{"core/offload"}, 3, pure},
-	{[]string{"core/udptick"}, 3, edge},
+	{[]string{"core/udptick/..."}, 3, edge},
 	{[]string{"core/journal"}, 3, edge},
 	{[]string{"core/event/ndjson"}, 3, edge},
 
