@@ -95,7 +95,7 @@ func BenchmarkUDPDecode(b *testing.B) {
 					list[i] = udptick.Tick{Instrument: uint32((sent + i) % symbols), Mark: 100, TimeNanos: now}
 				}
 				datagram = udptick.AppendPacket(datagram[:0], session, uint64(sent+1), list...)
-				feed.Receive(from, datagram, now)
+				feed.Receive(udptick.LineA, from, datagram, now)
 				sent += ticks
 			}
 			if int(sink) != sent {

@@ -82,7 +82,7 @@ func (p *Pipe) Step() {
 		return
 	}
 	p.datagram = udptick.AppendPacket(p.datagram[:0], p.session, p.market.ticks, t)
-	p.feed.Receive(p.from, p.datagram, p.market.Now())
+	p.feed.Receive(udptick.LineA, p.from, p.datagram, p.market.Now())
 }
 
 // Offer puts an event into the engine, for the feed too. It never answers false:

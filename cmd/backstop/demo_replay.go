@@ -404,7 +404,7 @@ func (r *replay) sample(ctx context.Context, nanos int64) error {
 func (r *replay) finish(ctx context.Context) (*demoOutcome, error) {
 	o := &demoOutcome{demoTally: r.tally, datagrams: r.sent + r.resent, resent: r.resent}
 	stats := r.adapter.Stats()
-	o.lost = stats[udptick.Lost] - stats[udptick.Late]
+	o.lost = stats[udptick.Skipped] - stats[udptick.Filled]
 	err := r.engine.View(ctx, func(m *machine.Machine) {
 		o.residual(m.Totals())
 		o.events, o.live = m.Sequence(), m.Digest()

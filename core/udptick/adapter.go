@@ -18,10 +18,6 @@ type Adapter struct {
 	buf  []byte
 }
 
-// retry is how soon a full sink is offered again what waits for it, if no
-// datagram comes first. A consumer that is alive frees slots far sooner.
-const retry = time.Millisecond
-
 // Listen opens the socket. From then on datagrams are kept for [Adapter.Run], as
 // many as the receive buffer holds. The error says which setting is wrong, or
 // what the system says.
@@ -100,37 +96,38 @@ func (a *Adapter) Close() error { return a.conn.Close() }
 
 // Run feeds the sink until Close, after which it returns nil, or until the socket
 // fails. It belongs to one goroutine, which it blocks while nothing arrives.
-// Receiving does not allocate; a timeout while the sink is full does, once a
-// millisecond.
+// Receiving does not allocate; a timeout while the sink is full or a gap is open
+// does, once a millisecond.
 func (a *Adapter) Run() error {
-	hurried := false // reads time out
+	timed := false // reads time out
 	for {
 		n, from, err := a.conn.ReadFromUDPAddrPort(a.buf)
+		now := a.stamp()
 		switch {
 		case err == nil:
-			a.feed.Receive(from.Addr(), a.buf[:n], a.stamp())
+			a.feed.Receive(LineA, from.Addr(), a.buf[:n], now)
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			a.feed.Flush(a.stamp())
+			a.feed.Poll(now)
 		case errors.Is(err, net.ErrClosed):
 			return nil
 		default:
 			return fmt.Errorf("udptick: reading from %v: %w", a.Addr(), err)
 		}
-		waiting := a.feed.waits()
-		if waiting || hurried {
-			if err := a.hurry(waiting); err != nil {
+		next := a.feed.Next()
+		if next != never || timed {
+			timed = next != never
+			if err := a.wake(next - now); err != nil {
 				return err
 			}
-			hurried = waiting
 		}
 	}
 }
 
-// hurry makes the next read end soon, or not before a datagram comes.
-func (a *Adapter) hurry(soon bool) error {
+// wake makes the next read end after some time, or not before a datagram comes.
+func (a *Adapter) wake(nanos int64) error {
 	var deadline time.Time
-	if soon {
-		deadline = time.Now().Add(retry)
+	if nanos < never/2 {
+		deadline = time.Now().Add(time.Duration(max(nanos, 0)))
 	}
 	if err := a.conn.SetReadDeadline(deadline); err != nil && !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("udptick: %w", err)

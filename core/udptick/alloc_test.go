@@ -49,12 +49,12 @@ func TestReceiveDoesNotAllocate(t *testing.T) {
 					seq, now = seq+8, now+1
 					renew(c.in, seq, now)
 				}
-				feed.Receive(from, c.in, now)
+				feed.Receive(LineA, from, c.in, now)
 			})
 			if allocs != 0 {
 				t.Errorf("%s into %T: %v allocations", c.name, sink, allocs)
 			}
-			checkSums(t, feed.Stats())
+			checkSums(t, feed)
 		}
 	}
 }
@@ -88,7 +88,7 @@ func TestAdapterDoesNotAllocate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a.feed.Receive(from.Addr(), a.buf[:n], a.stamp())
+		a.feed.Receive(LineA, from.Addr(), a.buf[:n], a.stamp())
 	})
 	if allocs != 0 || sink.taken != 101 {
 		t.Errorf("%v allocations, %d ticks of 101", allocs, sink.taken)

@@ -47,7 +47,7 @@ func BenchmarkReceive(b *testing.B) {
 			for b.Loop() {
 				d := datagrams[i%packets]
 				renew(d, seq, now)
-				feed.Receive(local, d, now)
+				feed.Receive(LineA, local, d, now)
 				seq, now, i = seq+uint64(c.ticks), now+1, i+1
 			}
 			if sink.taken != i*c.ticks {
@@ -115,7 +115,7 @@ func BenchmarkSocket(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		a.feed.Receive(from.Addr(), a.buf[:n], a.stamp())
+		a.feed.Receive(LineA, from.Addr(), a.buf[:n], a.stamp())
 	}
 	if uint64(sink.taken) != seq-1 {
 		b.Fatalf("workload drifted: %d of %d ticks are new", sink.taken, seq-1)

@@ -16,10 +16,17 @@ type Sink interface {
 type symbol struct {
 	newest  Tick // the zero tick before the first
 	id      event.SymbolID
-	fresh   bool // newest has not reached the sink
-	told    bool // the sink believes that the contract is halted
-	waiting bool // listed in book.waiting
+	heard   uint64 // one past the sequence of newest
+	unheard bool   // since then, something may have been missed that no sequence tells
+	suspect bool   // something may have been missed
+	fresh   bool   // newest has not reached the sink
+	halted  bool   // the sink believes that the contract is halted
+	doubted bool   // the sink believes that the mark is suspect
+	waiting bool   // listed in book.waiting
 }
+
+// doubtful reports whether the newest mark must not be acted on.
+func (s *symbol) doubtful() bool { return s.suspect || s.newest.Flags&Suspect != 0 }
 
 // book holds the newest mark of each symbol, and those the sink had no room for.
 type book struct {
@@ -53,8 +60,9 @@ func (b *book) slot(id event.SymbolID) int32 {
 
 // mark takes a tick as the newest of its symbol and tells the sink, now or when
 // it has room. A tick that is not newer is dropped: never an old mark after a
-// newer one.
-func (b *book) mark(id event.SymbolID, t *Tick, now int64) {
+// newer one. heard is one past the tick's sequence; doubt is one past the highest
+// sequence that is known to be missing.
+func (b *book) mark(id event.SymbolID, t *Tick, heard, doubt uint64, now int64) {
 	slot := b.slot(id)
 	if slot == idmap.None {
 		b.stats[UnknownSymbol]++
@@ -66,16 +74,67 @@ func (b *book) mark(id event.SymbolID, t *Tick, now int64) {
 		return
 	}
 	b.stats[Ticks]++
-	room := b.flush(now)
-	if s.fresh {
+	if s.fresh && !b.flush(now) && s.fresh {
 		b.stats[Conflated]++
 	}
+	// A doubt that still waits is settled by this tick, one way or the other, and
+	// must not take its nanosecond.
 	s.newest, s.fresh = *t, true
-	if s.waiting || room && b.tell(s, now) {
-		return
+	s.heard, s.unheard = heard, false
+	b.suspect(s, heard < doubt)
+	if !b.flush(now) || !b.tell(s, now) {
+		b.queue(s, slot)
 	}
-	s.waiting = true
-	b.waiting = append(b.waiting, slot)
+}
+
+func (b *book) suspect(s *symbol, is bool) {
+	if s.suspect != is {
+		s.suspect = is
+		if is {
+			b.stats[Suspects]++
+		} else {
+			b.stats[Suspects]--
+		}
+	}
+}
+
+func (b *book) queue(s *symbol, slot int32) {
+	if !s.waiting {
+		s.waiting = true
+		b.waiting = append(b.waiting, slot)
+	}
+}
+
+// doubt makes all symbols suspect that were not heard of since a sequence.
+func (b *book) doubt(since uint64) {
+	for i := range b.symbols {
+		if s := &b.symbols[i]; !s.suspect && s.heard < since {
+			b.suspect(s, true)
+			b.queue(s, int32(i))
+		}
+	}
+}
+
+// forget makes all symbols suspect until their next tick: what was heard says
+// nothing about what was missed.
+func (b *book) forget() {
+	for i := range b.symbols {
+		s := &b.symbols[i]
+		s.unheard, s.heard = true, 0
+		b.suspect(s, true)
+		b.queue(s, int32(i))
+	}
+}
+
+// settle clears the symbols that missed nothing after all: those that were heard
+// of since the last sequence that is missing.
+func (b *book) settle(doubt uint64) {
+	for i := range b.symbols {
+		if s := &b.symbols[i]; s.suspect && !s.unheard && s.heard >= doubt {
+			b.suspect(s, false)
+			b.queue(s, int32(i))
+		}
+	}
 }
 
 // flush offers again what is waiting, and reports whether nothing is any more.
@@ -103,26 +162,52 @@ func (b *book) flush(now int64) bool {
 // waited for the resume is judged by the new mark.
 func (b *book) tell(s *symbol, now int64) bool {
 	halted := s.newest.Flags&Halted != 0
-	if halted && !s.told {
+	if halted && !s.halted {
 		if !b.sink.Offer(event.Halt(s.id).At(now)) {
 			return false
 		}
-		s.told = true
+		s.halted = true
 		b.stats[Halts]++
 	}
-	if s.fresh {
-		if !b.sink.Offer(s.newest.record(s.id, now)) {
+	if !b.tellMark(s, now) {
+		return false
+	}
+	if !halted && s.halted {
+		if !b.sink.Offer(event.Resume(s.id).At(now)) {
+			return false
+		}
+		s.halted = false
+		b.stats[Resumes]++
+	}
+	return true
+}
+
+// tellMark offers the newest mark if the sink does not have it, or believes
+// something else of it.
+func (b *book) tellMark(s *symbol, now int64) bool {
+	doubtful := s.doubtful()
+	switch {
+	case s.fresh:
+		if !b.sink.Offer(s.newest.record(s.id, doubtful, now)) {
 			return false
 		}
 		s.fresh = false
 		b.stats[Delivered]++
-	}
-	if !halted && s.told {
-		if !b.sink.Offer(event.Resume(s.id).At(now)) {
+	case doubtful != s.doubted:
+		// The machine takes a mark only if its time is after the last one's: this
+		// one's is the next nanosecond, and so as old as the mark really is.
+		again := s.newest
+		again.TimeNanos++
+		if !b.sink.Offer(again.record(s.id, doubtful, now)) {
 			return false
 		}
-		s.told = false
-		b.stats[Resumes]++
+		s.newest.TimeNanos = again.TimeNanos
+		if doubtful {
+			b.stats[Doubts]++
+		} else {
+			b.stats[Cleared]++
+		}
 	}
+	s.doubted = doubtful
 	return true
 }

@@ -38,22 +38,22 @@ func Example() {
 		return udptick.Tick{Instrument: instrument, Mark: mark * fixedpoint.One, TimeNanos: time * second}
 	}
 	receive := func(sequence uint64, ticks ...udptick.Tick) {
-		feed.Receive(publisher, udptick.AppendPacket(nil, session, sequence, ticks...), 10*second)
+		feed.Receive(udptick.LineA, publisher, udptick.AppendPacket(nil, session, sequence, ticks...), 10*second)
 	}
 	receive(1, tick(1, 58_000, 1))
 	receive(4, tick(2, 2_510, 3))
 	receive(2, tick(1, 57_900, 2), tick(2, 2_490, 2))
 
 	stats := feed.Stats()
-	for _, c := range []udptick.Counter{udptick.Lost, udptick.Late, udptick.Stale} {
+	for _, c := range []udptick.Counter{udptick.Skipped, udptick.Filled, udptick.Stale} {
 		fmt.Println(c, stats[c])
 	}
 	// Output:
 	// tick 1 at 58000
 	// tick 2 at 2510
 	// tick 1 at 57900
-	// lost 2
-	// late 2
+	// skipped 2
+	// filled 2
 	// stale 1
 }
 

@@ -27,9 +27,15 @@ type count struct {
 	n uint64
 }
 
+// checkFeed checks all counters of a feed.
+func checkFeed(t rapid.TB, f *Feed, counts ...count) {
+	t.Helper()
+	checkSums(t, f)
+	checkCounts(t, f.Stats(), counts...)
+}
+
 func checkCounts(t rapid.TB, got Stats, counts ...count) {
 	t.Helper()
-	checkSums(t, got)
 	var want Stats
 	want[Datagrams], want[Bytes], want[Messages] = got[Datagrams], got[Bytes], got[Messages]
 	for _, c := range counts {
@@ -71,14 +77,14 @@ func TestReceiveCounts(t *testing.T) {
 		{"next two", packet(12, at(3), at(4)), []count{{Packets, 1}, {Ticks, 2}, {Delivered, 2}}},
 		{"heartbeat", AppendHeartbeat(nil, session, 12), []count{{Heartbeats, 1}}},
 		{"old heartbeat", AppendHeartbeat(nil, session, 11), []count{{Heartbeats, 1}}},
-		{"heartbeat after a loss", AppendHeartbeat(nil, session, 15), []count{{Heartbeats, 1}, {Gaps, 1}, {Lost, 3}}},
+		{"heartbeat after a loss", AppendHeartbeat(nil, session, 15), []count{{Heartbeats, 1}, {Gaps, 1}, {Skipped, 3}, {Missing, 3}}},
 		{"end of session", AppendEndOfSession(nil, session, 12), []count{{SessionEnds, 1}}},
-		{"end after a loss", AppendEndOfSession(nil, session, 13), []count{{SessionEnds, 1}, {Gaps, 1}, {Lost, 1}}},
+		{"end after a loss", AppendEndOfSession(nil, session, 13), []count{{SessionEnds, 1}, {Gaps, 1}, {Skipped, 1}, {Missing, 1}}},
 
 		{"again", first, []count{{Packets, 1}, {Duplicates, 2}}},
 		{"half again", packet(11, at(2), at(3)), []count{{Packets, 1}, {Duplicates, 1}, {Ticks, 1}, {Delivered, 1}}},
-		{"before the first", packet(9, at(3)), []count{{Packets, 1}, {Expired, 1}}},
-		{"after a gap", packet(14, at(3)), []count{{Packets, 1}, {Gaps, 1}, {Lost, 2}, {Ticks, 1}, {Delivered, 1}}},
+		{"before the first", packet(9, at(0)), []count{{Packets, 1}, {Expired, 1}}},
+		{"after a gap", packet(14, at(3)), []count{{Packets, 1}, {Gaps, 1}, {Skipped, 2}, {Missing, 2}, {Ticks, 1}, {Delivered, 1}}},
 		{"same time", packet(12, at(2)), []count{{Packets, 1}, {Stale, 1}}},
 		{"older time", packet(12, at(1)), []count{{Packets, 1}, {Stale, 1}}},
 		{"a second ahead", packet(12, at(second)), []count{{Packets, 1}, {Ticks, 1}, {Delivered, 1}}},
@@ -90,8 +96,9 @@ func TestReceiveCounts(t *testing.T) {
 		{"third symbol of two", packet(12, Tick{Instrument: 8, Mark: 1, TimeNanos: 1}, Tick{Instrument: 9, Mark: 1, TimeNanos: 1}),
 			[]count{{Packets, 1}, {Ticks, 1}, {Delivered, 1}, {UnknownSymbol, 1}}},
 
-		{"other session", AppendPacket(nil, other, 12, at(3)), []count{{WrongSession, 1}}},
-		{"other session's heartbeat", AppendHeartbeat(nil, other, 99), []count{{WrongSession, 1}}},
+		{"other session", AppendPacket(nil, other, 12, at(3)), []count{{Packets, 1}, {Sessions, 1}, {Ticks, 1}, {Delivered, 1}}},
+		{"other session's heartbeat", AppendHeartbeat(nil, other, 99), []count{{Heartbeats, 1}, {Sessions, 1}, {Doubts, 1}, {Suspects, 1}}},
+		{"old sequence, newer than all", packet(3, at(3)), []count{{Packets, 1}, {Restarts, 1}, {Ticks, 1}, {Delivered, 1}}},
 		{"empty", nil, []count{{Malformed, 1}}},
 		{"garbage", []byte("garbage, but longer than a header"), []count{{Malformed, 1}}},
 		{"cut", packet(12, at(3))[:61], []count{{Malformed, 1}}},
@@ -106,8 +113,9 @@ func TestReceiveCounts(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			sink := unlimited()
 			f := newFeed(t, Config{Symbols: 2}, sink)
-			f.Receive(local, first, noon)
-			f.Receive(local, c.in, noon)
+			f.Receive(LineA, local, first, noon)
+			f.Receive(LineA, local, c.in, noon)
+			checkSums(t, f)
 			s := f.Stats()
 			if want := uint64(len(first) + len(c.in)); s[Datagrams] != 2 || s[Bytes] != want {
 				t.Errorf("%d datagrams of %d bytes, want 2 of %d", s[Datagrams], s[Bytes], want)
@@ -117,7 +125,7 @@ func TestReceiveCounts(t *testing.T) {
 				s[c.Counter] -= c.n
 			}
 			checkCounts(t, s, c.want...)
-			if got := uint64(len(sink.records)); got != 2+s[Ticks] {
+			if got := uint64(len(sink.records)); got != 2+s[Ticks]+s[Doubts] {
 				t.Errorf("%d records, want those of %d ticks", got, 2+s[Ticks])
 			}
 		})
@@ -128,37 +136,37 @@ func TestReceiveCounts(t *testing.T) {
 func TestReceiveLate(t *testing.T) {
 	sink := unlimited()
 	f := newFeed(t, Config{}, sink)
-	f.Receive(local, packet(1, at(1)), noon)
-	f.Receive(local, packet(4, at(4)), noon)
-	f.Receive(local, packet(2, at(2), Tick{Instrument: 8, Mark: 1, TimeNanos: noon}), noon)
-	f.Receive(local, packet(2, at(9), at(9)), noon)
-	checkCounts(t, f.Stats(), count{Packets, 4}, count{Gaps, 1}, count{Lost, 2}, count{Late, 2},
+	f.Receive(LineA, local, packet(1, at(1)), noon)
+	f.Receive(LineA, local, packet(4, at(4)), noon)
+	f.Receive(LineA, local, packet(2, at(2), Tick{Instrument: 8, Mark: 1, TimeNanos: noon}), noon)
+	f.Receive(LineA, local, packet(2, at(4), at(4)), noon)
+	checkFeed(t, f, count{Packets, 4}, count{Gaps, 1}, count{Skipped, 2}, count{Filled, 2},
 		count{Stale, 1}, count{Duplicates, 2}, count{Ticks, 3}, count{Delivered, 3})
 }
 
 // No datagram that is refused decides what the session is.
 func TestSessionIsThatOfTheFirstGoodPacket(t *testing.T) {
 	f := newFeed(t, Config{}, unlimited())
-	f.Receive(local, append(AppendHeartbeat(nil, mustSession("CUT"), 1), 0), noon)
-	f.Receive(local, AppendPacket(nil, mustSession("TRAIL"), 1, at(1))[:50], noon)
+	f.Receive(LineA, local, append(AppendHeartbeat(nil, mustSession("CUT"), 1), 0), noon)
+	f.Receive(LineA, local, AppendPacket(nil, mustSession("TRAIL"), 1, at(1))[:50], noon)
 	foreign := appendHeader(nil, mustSession("ITCH"), 1, 1)
-	f.Receive(local, append(foreign, 0, 1, 'D'), noon)
-	if s, ok := f.Session(); ok {
-		t.Fatalf("session is %q after three malformed datagrams", s)
+	f.Receive(LineA, local, append(foreign, 0, 1, 'D'), noon)
+	if s, ok := f.Stream(); ok {
+		t.Fatalf("session is %q after three malformed datagrams", s.Session)
 	}
-	f.Receive(local, packet(1, at(1)), noon)
-	if s, ok := f.Session(); !ok || s != session {
-		t.Fatalf("session is %q, %v, want %q", s, ok, session)
+	f.Receive(LineA, local, packet(1, at(1)), noon)
+	if s, ok := f.Stream(); !ok || s.Session != session {
+		t.Fatalf("session is %q, %v, want %q", s.Session, ok, session)
 	}
-	checkCounts(t, f.Stats(), count{Malformed, 3}, count{Packets, 1}, count{Ticks, 1}, count{Delivered, 1})
+	checkFeed(t, f, count{Malformed, 3}, count{Packets, 1}, count{Ticks, 1}, count{Delivered, 1})
 }
 
 func TestConfiguredSession(t *testing.T) {
 	f := newFeed(t, Config{Session: session.String()}, unlimited())
-	f.Receive(local, AppendPacket(nil, mustSession("OTHER"), 1, at(1)), noon)
-	checkCounts(t, f.Stats(), count{WrongSession, 1})
-	f.Receive(local, packet(100, at(1)), noon)
-	checkCounts(t, f.Stats(), count{WrongSession, 1}, count{Packets, 1}, count{Ticks, 1}, count{Delivered, 1})
+	f.Receive(LineA, local, AppendPacket(nil, mustSession("OTHER"), 1, at(1)), noon)
+	checkFeed(t, f, count{WrongSession, 1})
+	f.Receive(LineA, local, packet(100, at(1)), noon)
+	checkFeed(t, f, count{WrongSession, 1}, count{Packets, 1}, count{Ticks, 1}, count{Delivered, 1})
 }
 
 func TestSources(t *testing.T) {
@@ -189,11 +197,11 @@ func TestSources(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(c.sources, c.from), func(t *testing.T) {
 			f := newFeed(t, Config{Sources: c.sources}, unlimited())
-			f.Receive(netip.MustParseAddr(c.from), packet(1, at(1)), noon)
+			f.Receive(LineA, netip.MustParseAddr(c.from), packet(1, at(1)), noon)
 			if c.allowed {
-				checkCounts(t, f.Stats(), count{Packets, 1}, count{Ticks, 1}, count{Delivered, 1})
+				checkFeed(t, f, count{Packets, 1}, count{Ticks, 1}, count{Delivered, 1})
 			} else {
-				checkCounts(t, f.Stats(), count{RefusedSource, 1})
+				checkFeed(t, f, count{RefusedSource, 1})
 			}
 		})
 	}
@@ -208,7 +216,7 @@ func TestNewFeedRefuses(t *testing.T) {
 		want   string
 	}{
 		{"no sink", Config{}, nil, "no sink"},
-		{"framing", Config{Framing: 2}, unlimited(), "framing Framing(2)"},
+		{"framing", Config{Framing: 3}, unlimited(), "framing Framing(3)"},
 		{"no names", Config{Framing: MarkPriceUpdates}, unlimited(), "without names"},
 		{"two names", Config{Names: map[string]event.SymbolID{"A": 1, "B": 1}}, unlimited(), `two names: "A" and "B"`},
 		{"symbols below 0", Config{Symbols: -1}, unlimited(), "room for -1 symbols"},
@@ -216,7 +224,7 @@ func TestNewFeedRefuses(t *testing.T) {
 		{"fewer symbols than names", Config{Symbols: 1, Names: map[string]event.SymbolID{"A": 1, "B": 2}}, unlimited(), "but 2 names"},
 		{"session", Config{Session: "ELEVENBYTES"}, unlimited(), "11 bytes"},
 		{"source", Config{Sources: make([]netip.Prefix, 1)}, unlimited(), "want a prefix"},
-		{"good", Config{Names: btc, Framing: MarkPriceUpdates, Session: "A", Symbols: 1}, unlimited(), ""},
+		{"good", Config{Names: btc, Framing: MarkPriceUpdates, Symbols: 1}, unlimited(), ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := NewFeed(c.config, c.sink)
@@ -245,7 +253,7 @@ func TestHaltAndResume(t *testing.T) {
 	for i, flags := range []TickFlags{0, Halted, Halted | Snapshot, Suspect, Snapshot} {
 		tick := at(int64(i))
 		tick.Flags = flags
-		f.Receive(local, packet(uint64(i), tick), noon)
+		f.Receive(LineA, local, packet(uint64(i), tick), noon)
 	}
 	want := []string{
 		"tick 7 mt+0 t+0",
@@ -257,7 +265,7 @@ func TestHaltAndResume(t *testing.T) {
 	if got := describe(sink.records); !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
-	checkCounts(t, f.Stats(), count{Packets, 5}, count{Ticks, 5}, count{Delivered, 5}, count{Halts, 1}, count{Resumes, 1})
+	checkFeed(t, f, count{Packets, 5}, count{Ticks, 5}, count{Delivered, 5}, count{Halts, 1}, count{Resumes, 1})
 }
 
 // A flag that an old tick carries is as old as the tick.
@@ -266,8 +274,8 @@ func TestStaleHaltIsNone(t *testing.T) {
 	f := newFeed(t, Config{}, sink)
 	old := at(1)
 	old.Flags = Halted
-	f.Receive(local, packet(1, at(2)), noon)
-	f.Receive(local, packet(2, old), noon)
+	f.Receive(LineA, local, packet(1, at(2)), noon)
+	f.Receive(LineA, local, packet(2, old), noon)
 	if got := describe(sink.records); len(got) != 1 {
 		t.Errorf("got %q, want one tick", got)
 	}
@@ -278,24 +286,24 @@ func TestRingFull(t *testing.T) {
 	sink := &recorder{}
 	f := newFeed(t, Config{}, sink)
 	other := func(nanos int64) Tick { return Tick{Instrument: 8, Mark: 1, TimeNanos: noon + nanos} }
-	f.Receive(local, packet(1, at(1), other(2), at(3), at(4)), noon)
-	checkCounts(t, f.Stats(), count{Packets, 1}, count{Ticks, 4}, count{Conflated, 2}, count{Waiting, 2})
-	if f.Flush(noon) {
-		t.Error("Flush says nothing waits, with a full sink")
+	f.Receive(LineA, local, packet(1, at(1), other(2), at(3), at(4)), noon)
+	checkFeed(t, f, count{Packets, 1}, count{Ticks, 4}, count{Conflated, 2}, count{Waiting, 2})
+	if next := f.Poll(noon); next != noon+retryNanos {
+		t.Errorf("Poll wants to be called at noon+%d, want %d", next-noon, retryNanos)
 	}
 	sink.room = 1
-	f.Receive(local, packet(5, other(6)), noon+10)
-	checkCounts(t, f.Stats(), count{Packets, 2}, count{Ticks, 5}, count{Delivered, 1}, count{Conflated, 3}, count{Waiting, 1})
+	f.Receive(LineA, local, packet(5, other(6)), noon+10)
+	checkFeed(t, f, count{Packets, 2}, count{Ticks, 5}, count{Delivered, 1}, count{Conflated, 3}, count{Waiting, 1})
 	sink.room = 2
-	f.Receive(local, packet(6, at(7)), noon+20)
+	f.Receive(LineA, local, packet(6, at(7)), noon+20)
 	want := []string{"tick 7 mt+4 t+10", "tick 8 mt+6 t+20", "tick 7 mt+7 t+20"}
 	if got := describe(sink.records); !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
-	if !f.Flush(noon) {
-		t.Error("Flush says something waits")
+	if next := f.Poll(noon); next != never {
+		t.Errorf("Poll wants to be called at noon+%d, with nothing to do", next-noon)
 	}
-	checkCounts(t, f.Stats(), count{Packets, 3}, count{Ticks, 6}, count{Delivered, 3}, count{Conflated, 3})
+	checkFeed(t, f, count{Packets, 3}, count{Ticks, 6}, count{Delivered, 3}, count{Conflated, 3})
 }
 
 // fickle is a sink that refuses the first few offers and then none.
@@ -314,7 +322,7 @@ func TestWaitingGoFirst(t *testing.T) {
 	const refusals = 2 // of the first tick, and of it again before the second
 	sink := &fickle{refusals: refusals, recorder: recorder{room: -1}}
 	f := newFeed(t, Config{}, sink)
-	f.Receive(local, packet(1, at(1), Tick{Instrument: 8, Mark: 1, TimeNanos: noon}), noon)
+	f.Receive(LineA, local, packet(1, at(1), Tick{Instrument: 8, Mark: 1, TimeNanos: noon}), noon)
 	want := []string{"tick 7 mt+1 t+0", "tick 8 mt+0 t+0"}
 	if got := describe(sink.records); !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
@@ -325,10 +333,10 @@ func TestWaitingGoFirst(t *testing.T) {
 func TestAnyDatagramOffersAgain(t *testing.T) {
 	sink := &recorder{}
 	f := newFeed(t, Config{}, sink)
-	f.Receive(local, packet(1, at(1)), noon)
+	f.Receive(LineA, local, packet(1, at(1)), noon)
 	sink.room = 1
-	f.Receive(local, packet(1, at(1)), noon)
-	checkCounts(t, f.Stats(), count{Packets, 2}, count{Duplicates, 1}, count{Ticks, 1}, count{Delivered, 1})
+	f.Receive(LineA, local, packet(1, at(1)), noon)
+	checkFeed(t, f, count{Packets, 2}, count{Duplicates, 1}, count{Ticks, 1}, count{Delivered, 1})
 }
 
 // A halt is not lost to a full ring, and one that has passed by then is not told.
@@ -336,18 +344,17 @@ func TestRingFullAtHalt(t *testing.T) {
 	halted := func(nanos int64) Tick { t := at(nanos); t.Flags = Halted; return t }
 	sink := &recorder{}
 	f := newFeed(t, Config{}, sink)
-	f.Receive(local, packet(1, halted(1), at(2)), noon) // over before it was told
+	f.Receive(LineA, local, packet(1, halted(1), at(2)), noon) // over before it was told
 	sink.room = 1
-	f.Flush(noon)
-	f.Receive(local, packet(3, halted(3)), noon) // its halt has no room
+	f.Poll(noon)
+	f.Receive(LineA, local, packet(3, halted(3)), noon) // its halt has no room
 	sink.room = 1
-	f.Flush(noon) // its tick has none
+	f.Poll(noon) // its tick has none
 	sink.room = 2
-	f.Receive(local, packet(4, at(4)), noon) // its resume has none
-	s := f.Stats()
-	checkCounts(t, s, count{Packets, 3}, count{Ticks, 4}, count{Conflated, 1}, count{Delivered, 3}, count{Halts, 1}, count{Waiting, 1})
+	f.Receive(LineA, local, packet(4, at(4)), noon) // its resume has none
+	checkFeed(t, f, count{Packets, 3}, count{Ticks, 4}, count{Conflated, 1}, count{Delivered, 3}, count{Halts, 1}, count{Waiting, 1})
 	sink.room = 1
-	f.Flush(noon)
+	f.Poll(noon)
 	want := []string{"tick 7 mt+2 t+0", "halt 7 t+0", "tick 7 mt+3 t+0", "tick 7 mt+4 t+0", "resume 7 t+0"}
 	if got := describe(sink.records); !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)

@@ -23,8 +23,8 @@ func FuzzPacket(f *testing.F) {
 		sink := &recorder{room: 3}
 		feed := newFeed(t, Config{Symbols: 2}, sink)
 		for _, b := range [][]byte{a, b} {
-			feed.Receive(local, b, noon)
-			checkSums(t, feed.Stats())
+			feed.Receive(LineA, local, b, noon)
+			checkSums(t, feed)
 			p, err := ParsePacket(b)
 			if err != nil {
 				if bad := err.(*ParseError); bad.Offset < 0 || bad.Offset > len(b) || bad.Value {

@@ -294,8 +294,8 @@ func TestReceiveUpdateCounts(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			sink := unlimited()
 			f := newFeed(t, Config{Framing: MarkPriceUpdates, Names: map[string]event.SymbolID{"BTCUSDT": 1, "ETHUSDT": 1 << 40}}, sink)
-			f.Receive(local, first, noon)
-			f.Receive(local, c.in, noon)
+			f.Receive(LineA, local, first, noon)
+			f.Receive(LineA, local, c.in, noon)
 			s := f.Stats()
 			for _, c := range []count{{Packets, 1}, {Messages, 1}, {Ticks, 1}, {Delivered, 1}, {Datagrams, 1}} {
 				s[c.Counter] -= c.n

@@ -3,7 +3,6 @@ package udptick
 import (
 	"encoding/binary"
 	"fmt"
-	"iter"
 )
 
 // Session names one run of a publisher's sequences: ten bytes of printable
@@ -48,73 +47,85 @@ const (
 	endCount     = 0xffff
 )
 
-// Packet is the framing of one datagram. It aliases the datagram.
-type Packet struct {
-	Session  Session
-	Sequence uint64 // of the first message, or of the next one if there is none
-	Count    int    // of messages
-	End      bool   // the session ends: Count is 0 and no more will be sent
-	messages []byte // each with its length before it
-}
+func messageLength(b []byte) int { return int(binary.BigEndian.Uint16(b)) }
 
-// Heartbeat reports whether the packet only tells the next sequence.
-func (p *Packet) Heartbeat() bool { return p.Count == 0 && !p.End }
-
-// Messages ranges over the messages with their sequences.
-func (p *Packet) Messages() iter.Seq2[uint64, []byte] {
-	return func(yield func(uint64, []byte) bool) {
-		rest := p.messages
-		for i := range p.Count {
-			end := lengthSize + int(binary.BigEndian.Uint16(rest))
-			if !yield(p.Sequence+uint64(i), rest[lengthSize:end]) {
-				return
-			}
-			rest = rest[end:]
-		}
-	}
-}
-
-// ParsePacket reads the framing of a datagram, whatever its messages are. A
+// ParsePacket reads the framing of a mold64 datagram, whatever its messages are. A
 // datagram that does not end exactly after its last message is refused with a
 // [*ParseError].
 func ParsePacket(datagram []byte) (Packet, error) {
-	p, bad := parsePacket(datagram)
+	var p Packet
+	bad := p.parseMold(datagram)
 	return p, bad.in("mold64 packet")
 }
 
-func parsePacket(b []byte) (Packet, fault) {
-	if len(b) < packetHeader {
-		return Packet{}, fault{offset: len(b), reason: "ends inside the header of 20 bytes"}
+// parseMold reads the framing of a datagram.
+func (p *Packet) parseMold(b []byte) fault {
+	if bad := p.parseHeaderMold(b); !bad.none() {
+		return bad
 	}
-	p := Packet{
+	if p.Count == endCount {
+		p.Count, p.End = 0, true
+	}
+	if p.Sequence+uint64(p.Count) < p.Sequence {
+		return fault{offset: sequenceAt, reason: "the sequence of the last message exceeds 64 bits"}
+	}
+	at := packetHeader
+	for range p.Count {
+		if len(b)-at < lengthSize {
+			return fault{offset: len(b), reason: "ends before its last message"}
+		}
+		at += lengthSize + messageLength(b[at:])
+	}
+	switch {
+	case at > len(b):
+		return fault{offset: len(b), reason: "ends inside a message"}
+	case at < len(b):
+		return fault{offset: at, reason: "bytes after the last message"}
+	}
+	return fault{}
+}
+
+func (p *Packet) parseHeaderMold(b []byte) fault {
+	if len(b) < packetHeader {
+		return fault{offset: len(b), reason: "ends inside the header of 20 bytes"}
+	}
+	*p = Packet{
 		Session:  Session(b),
 		Sequence: binary.BigEndian.Uint64(b[sequenceAt:]),
 		Count:    int(binary.BigEndian.Uint16(b[countAt:])),
 		messages: b[packetHeader:],
 	}
 	if i := p.Session.unprintable(); i >= 0 {
-		return Packet{}, fault{offset: i, reason: "session is not printable ASCII"}
+		return fault{offset: i, reason: "session is not printable ASCII"}
 	}
-	if p.Count == endCount {
-		p.Count, p.End = 0, true
-	}
-	if p.Sequence+uint64(p.Count) < p.Sequence {
-		return Packet{}, fault{offset: sequenceAt, reason: "the sequence of the last message exceeds 64 bits"}
-	}
-	at := packetHeader
-	for range p.Count {
-		if len(b)-at < lengthSize {
-			return Packet{}, fault{offset: len(b), reason: "ends before its last message"}
-		}
-		at += lengthSize + int(binary.BigEndian.Uint16(b[at:]))
+	return fault{}
+}
+
+// parseRequestMold reads a request: a header alone, with the count that is wanted.
+func (p *Packet) parseRequestMold(b []byte) fault {
+	if bad := p.parseHeaderMold(b); !bad.none() {
+		return bad
 	}
 	switch {
-	case at > len(b):
-		return Packet{}, fault{offset: len(b), reason: "ends inside a message"}
-	case at < len(b):
-		return Packet{}, fault{offset: at, reason: "bytes after the last message"}
+	case len(b) != packetHeader:
+		return fault{offset: packetHeader, reason: "a request is 20 bytes"}
+	case p.Count == 0 || p.Count == endCount:
+		return fault{offset: countAt, reason: "want a count of 1 to 65534"}
 	}
-	return p, fault{}
+	return fault{}
+}
+
+// framed is what one tick takes in a packet.
+const framed = lengthSize + TickSize
+
+// onlyTicksMold is onlyTicks.
+func (p *Packet) onlyTicksMold() bool {
+	for b := p.messages; len(b) > 0; b = b[framed:] {
+		if messageLength(b) != TickSize || !checkTick(b[lengthSize:framed]).none() {
+			return false
+		}
+	}
+	return true
 }
 
 // MaxTicks is how many ticks the largest UDP datagram over IPv4 holds, and

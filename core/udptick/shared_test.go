@@ -60,20 +60,39 @@ func newFeed(t rapid.TB, config Config, sink Sink) *Feed {
 	return f
 }
 
-// checkSums recounts what the doc of Counter says of the counters together.
-func checkSums(t rapid.TB, s Stats) {
+// checkSums recounts what the docs of Counter and LineCounter say of the counters
+// together.
+func checkSums(t rapid.TB, f *Feed) {
 	t.Helper()
-	if sum := s[RefusedSource] + s[Malformed] + s[WrongSession] + s[Heartbeats] + s[SessionEnds] + s[Packets]; s[Datagrams] != sum {
+	s := f.Stats()
+	if sum := s[RefusedSource] + s[Forged] + s[Replayed] + s[Malformed] + s[WrongSession] + s[Unused] + s[Heartbeats] + s[SessionEnds] + s[Packets]; s[Datagrams] != sum {
 		t.Fatalf("%d datagrams, but %d by kind: %v", s[Datagrams], sum, s)
 	}
 	if sum := s[Duplicates] + s[Expired] + s[BadValue] + s[Ahead] + s[UnknownSymbol] + s[Stale] + s[Ticks]; s[Messages] != sum {
 		t.Fatalf("%d messages, but %d by fate: %v", s[Messages], sum, s)
 	}
+	if sum := s[Filled] + s[Lost] + s[Missing]; s[Skipped] != sum {
+		t.Fatalf("%d skipped, but %d filled, lost or missing: %v", s[Skipped], sum, s)
+	}
 	if sum := s[Delivered] + s[Conflated]; sum > s[Ticks] || s[Ticks] > sum+s[Waiting] {
 		t.Fatalf("%d ticks, but %d delivered or conflated and %d waiting: %v", s[Ticks], sum, s[Waiting], s)
 	}
-	if s[Late] > s[Lost] || s[Gaps] > s[Lost] {
-		t.Fatalf("late %d, gaps %d, of %d lost: %v", s[Late], s[Gaps], s[Lost], s)
+	if s[Gaps] > s[Skipped] {
+		t.Fatalf("%d gaps of %d sequences: %v", s[Gaps], s[Skipped], s)
+	}
+	var messages, old, gone uint64
+	for line := range Line(Lines) {
+		l := f.LineStats(line)
+		if sum := l[LineWon] + l[LineLate] + l[LineDuplicate] + l[LineExpired]; l[LineMessages] != sum {
+			t.Fatalf("line %v: %d messages, but %d by fate: %v", line, l[LineMessages], sum, l)
+		}
+		if sum := l[LineReordered] + l[LineRecovered] + l[LineLost] + l[LineOpen]; l[LineGap] != sum {
+			t.Fatalf("line %v: gap of %d, but %d by fate: %v", line, l[LineGap], sum, l)
+		}
+		messages, old, gone = messages+l[LineMessages], old+l[LineLate]+l[LineDuplicate], gone+l[LineExpired]
+	}
+	if messages != s[Messages] || old != s[Duplicates] || gone != s[Expired] {
+		t.Fatalf("lines have %d messages, %d duplicates, %d expired: %v", messages, old, gone, s)
 	}
 }
 

@@ -33,7 +33,7 @@ type Tick struct {
 // TickSize is the size of an encoded tick in bytes.
 const TickSize = 40
 
-// The layout of a tick; see the package doc. tick.xml says the same, and a test
+// The layout of a tick; see the package doc. schema.xml says the same, and a test
 // compares the two.
 const (
 	instrumentAt = 8
@@ -130,15 +130,19 @@ func (t *Tick) read(b *[TickSize]byte) fault {
 	return fault{}
 }
 
-// record is the tick as an event of a symbol, stamped with now. It writes the
+// tickTime reads only the time of a tick.
+func tickTime(b *[TickSize]byte) int64 { return int64(binary.LittleEndian.Uint64(b[timeAt:])) }
+
+// record is the tick as an event of a symbol, stamped with now, its mark not to be
+// accepted if it is doubtful. It writes the
 // words that package event documents: event.Tick and what adds to it return
 // copies, and each copy waits for the one before to reach the cache.
-func (t *Tick) record(symbol event.SymbolID, now int64) event.Record {
+func (t *Tick) record(symbol event.SymbolID, doubtful bool, now int64) event.Record {
 	flags := event.FlagTime | event.FlagMarkTime
 	if t.Index != 0 {
 		flags |= event.FlagIndex
 	}
-	if t.Flags&Suspect != 0 {
+	if doubtful {
 		flags |= event.FlagSuspect
 	}
 	return event.Record{

@@ -33,7 +33,7 @@ func TestAppendTickBytes(t *testing.T) {
 	}
 }
 
-// Offsets, sizes and ids of tick.xml are those of the code.
+// Offsets, sizes and ids of schema.xml are those of the code.
 func TestSchemaIsTheLayout(t *testing.T) {
 	var schema struct {
 		ID        uint64 `xml:"id,attr"`
@@ -52,7 +52,7 @@ func TestSchemaIsTheLayout(t *testing.T) {
 			Bit  int    `xml:",chardata"`
 		} `xml:"types>set>choice"`
 	}
-	b, err := os.ReadFile("tick.xml")
+	b, err := os.ReadFile("schema.xml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,7 +206,7 @@ func TestTickRecordAgainstBuilders(t *testing.T) {
 		if tick.Flags&Suspect != 0 {
 			want.SetSuspect()
 		}
-		got := tick.record(symbol, now)
+		got := tick.record(symbol, tick.Flags&Suspect != 0, now)
 		if got != want {
 			t.Fatalf("got  %x\nwant %x", got, want)
 		}
