@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/backstop-fund/backstop/bench"
-	"github.com/backstop-fund/backstop/ring"
+	"github.com/backstop-fund/backstop/core"
 )
 
 // The budget: nothing on the way of an event allocates, neither of a fill nor of
@@ -22,11 +22,11 @@ func TestNoAllocations(t *testing.T) {
 		t.Skip("the race detector allocates")
 	}
 	const rounds, runtimes = 4, 50
-	cycles := 25_000 // 1.1 million events in all rounds
+	cycles := 227_273 // 10,000,012 events in all rounds
 	if testing.Short() {
 		cycles = 2_500
 	}
-	p, err := bench.OpenPipe(bench.Shape{Accounts: 200, Contracts: 10, Positions: 2}, ring.Park, nil)
+	p, err := bench.OpenPipe(bench.Shape{Accounts: 200, Contracts: 10, Positions: 2, Distress: 10}, core.Config{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,20 +3,23 @@
 //
 //	datagram ──► udptick.Feed ──► input ring ──► machine ──► effects ring ──► consumer
 //
-// Parts have their benchmarks beside them, the ring in ring, arithmetic in
-// fixedpoint, framing in udptick, snapshots in snapshot. Here is what only the
-// parts together show: throughput, and the time from when a tick was due to when
-// its decision is in the consumer's hands.
+// Small parts have their benchmarks beside them, the ring in ring, arithmetic in
+// fixedpoint and core/margin, framing in udptick, snapshots in snapshot. Here is
+// what only the parts together show: what an event costs a machine with so many
+// accounts, the worst of them, throughput, and the time from when a tick was due to
+// when its decision is in the consumer's hands. The name of a benchmark says its
+// shape.
 //
 // # The workload
 //
-// A [Market] is the same at every run. Its stream repeats a cycle of eleven
-// events: nine fills, a tick, and the venue's answer to what the tick caused. In
-// a distressed market each contract has one account that is below its
-// maintenance margin and stays there, because the venue rejects every order for
-// it. So each tick causes exactly one decision, a liquidation order whose id is
-// known beforehand: a tick without its decision, or a decision without its tick,
-// ends the measurement with an error instead of a wrong figure.
+// A [Market] is the same at every run: accounts of random sizes and leverages in
+// contracts whose marks walk about. Its stream is nine fills, a tick, and over
+// again. For throughput and latency it has contracts in distress: one account
+// there is below its maintenance margin and stays there, because the venue rejects
+// every order for it. So each tick of such a contract causes exactly one decision,
+// a liquidation order whose id is known beforehand: a tick without its decision, or
+// a decision without its tick, ends the measurement with an error instead of a
+// wrong figure.
 //
 // # How latency is taken
 //

@@ -5,16 +5,16 @@ import (
 	"log"
 
 	"github.com/backstop-fund/backstop/bench"
+	"github.com/backstop-fund/backstop/core"
 	"github.com/backstop-fund/backstop/core/event"
-	"github.com/backstop-fund/backstop/ring"
 )
 
 // A hundred accounts in two contracts, a thousand ticks as datagrams, and the
 // engine's decision on each of them.
 func Example() {
 	decisions := 0
-	shape := bench.Shape{Accounts: 100, Contracts: 2, Positions: 1}
-	p, err := bench.OpenPipe(shape, ring.Park, func(event.OrderID) { decisions++ })
+	shape := bench.Shape{Accounts: 100, Contracts: 2, Positions: 1, Distress: 2}
+	p, err := bench.OpenPipe(shape, core.Config{}, func(event.OrderID) { decisions++ })
 	if err != nil {
 		log.Fatal(err)
 	}

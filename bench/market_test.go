@@ -11,9 +11,9 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/backstop-fund/backstop/bench"
+	"github.com/backstop-fund/backstop/core"
 	"github.com/backstop-fund/backstop/core/event"
 	"github.com/backstop-fund/backstop/core/machine"
-	"github.com/backstop-fund/backstop/ring"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -26,9 +26,11 @@ func TestWorkload(t *testing.T) {
 		shape := bench.Shape{
 			Accounts:  rapid.IntRange(1, 60).Draw(t, "accounts"),
 			Contracts: rapid.IntRange(1, 8).Draw(t, "contracts"),
-			Distress:  rapid.Bool().Draw(t, "distress"),
+			Leverage:  rapid.IntRange(2, 50).Draw(t, "leverage"),
+			Crowded:   rapid.Bool().Draw(t, "crowded"),
 		}
 		shape.Positions = rapid.IntRange(1, shape.Contracts).Draw(t, "positions")
+		shape.Distress = rapid.IntRange(0, shape.Contracts).Draw(t, "distress")
 		market, err := bench.NewMarket(shape)
 		if err != nil {
 			t.Fatal(err)
@@ -58,14 +60,13 @@ func TestWorkload(t *testing.T) {
 			if isTick {
 				r = event.Tick(event.SymbolID(tick.Instrument), tick.Mark).At(market.Now())
 				r.SetMarkTime(tick.TimeNanos)
-				ticks++
+				if int(tick.Instrument) <= shape.Distress {
+					ticks++
+				}
 			}
 			apply(event.Event{r})
 		}
-		want := 0
-		if shape.Distress {
-			want = shape.Contracts + ticks
-		}
+		want := shape.Distress + ticks
 		if len(orders) != want || !slices.IsSorted(orders) || want > 0 && orders[want-1] != event.OrderID(want) {
 			t.Fatalf("%d orders of %d ticks in %d contracts: %v", len(orders), ticks, shape.Contracts, orders)
 		}
@@ -78,6 +79,9 @@ func TestShapesRefused(t *testing.T) {
 		{Accounts: 1, Contracts: 0, Positions: 0},
 		{Accounts: 1, Contracts: 1, Positions: 0},
 		{Accounts: 1, Contracts: 1, Positions: 2},
+		{Accounts: 1, Contracts: 1, Positions: 1, Leverage: 1},
+		{Accounts: 1, Contracts: 1, Positions: 1, Leverage: 51},
+		{Accounts: 1, Contracts: 1, Positions: 1, Distress: 2},
 	} {
 		if _, err := bench.NewMarket(s); !errors.Is(err, bench.ErrShape) {
 			t.Errorf("%+v: %v, want ErrShape", s, err)
@@ -89,9 +93,9 @@ func TestShapesRefused(t *testing.T) {
 // and a tick that decides nothing because its contract is halted, as the answer to
 // the order that it does not cause is refused.
 func TestDriftIsNoticed(t *testing.T) {
-	shape := bench.Shape{Accounts: 10, Contracts: 1, Positions: 1}
+	shape := bench.Shape{Accounts: 10, Contracts: 1, Positions: 1, Distress: 1}
 	for what, r := range map[string]event.Record{"refused": event.Halt(99), "halted": event.Halt(1)} {
-		p, err := bench.OpenPipe(shape, ring.Park, nil)
+		p, err := bench.OpenPipe(shape, core.Config{}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

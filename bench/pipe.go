@@ -10,16 +10,15 @@ import (
 	"github.com/backstop-fund/backstop/core"
 	"github.com/backstop-fund/backstop/core/event"
 	"github.com/backstop-fund/backstop/core/udptick"
-	"github.com/backstop-fund/backstop/ring"
 )
 
 // ErrDrift means that the workload is not what the measurement is about any
 // more: a figure taken from it would be wrong.
 var ErrDrift = errors.New("bench: workload drifted")
 
-// Pipe drives a distressed market through the whole path. One goroutine is the
-// network, the venue and the consumer, the engine's is the other: on two CPUs
-// neither takes the other's.
+// Pipe drives a market through the whole path. One goroutine is the network, the
+// venue and the consumer, the engine's is the other: on two CPUs neither takes the
+// other's.
 type Pipe struct {
 	engine   *core.Engine
 	market   *Market
@@ -33,17 +32,18 @@ type Pipe struct {
 
 	decided event.OrderID // the last liquidation order read
 	seen    func(event.OrderID)
+	asked   int   // how often Drain asked for an answer
+	heard   int   // and got one
 	err     error // the first thing that went wrong
 }
 
 // readBatch is how many effects are read at once.
 const readBatch = 64
 
-// OpenPipe builds a market of the given shape in a new engine. seen, unless nil,
-// is called for every decision as it is read. The error is ErrShape or one of
-// the engine's.
-func OpenPipe(shape Shape, wait ring.WaitStrategy, seen func(event.OrderID)) (*Pipe, error) {
-	shape.Distress = true
+// OpenPipe builds a market of the given shape in a new engine, for which config
+// says all but the limits. seen, unless nil, is called for every decision as it is
+// read. The error is ErrShape or one of the engine's.
+func OpenPipe(shape Shape, config core.Config, seen func(event.OrderID)) (*Pipe, error) {
 	market, err := NewMarket(shape)
 	if err != nil {
 		return nil, err
@@ -59,7 +59,8 @@ func OpenPipe(shape Shape, wait ring.WaitStrategy, seen func(event.OrderID)) (*P
 	if p.feed, err = udptick.NewFeed(udptick.Config{Symbols: shape.Contracts + 1}, p); err != nil {
 		return nil, err
 	}
-	if p.engine, err = core.Open(core.Config{Limits: shape.Limits(), Wait: wait}); err != nil {
+	config.Limits = shape.Limits()
+	if p.engine, err = core.Open(config); err != nil {
 		return nil, err
 	}
 	p.in, p.out = p.engine.Producer(), p.engine.Effects()
@@ -67,6 +68,7 @@ func OpenPipe(shape Shape, wait ring.WaitStrategy, seen func(event.OrderID)) (*P
 		p.send(e)
 		return p.err == nil
 	})
+	p.asked = 1 // the fund's deposit
 	if err := p.Drain(); err != nil {
 		return nil, errors.Join(err, p.engine.Close())
 	}
@@ -74,13 +76,15 @@ func OpenPipe(shape Shape, wait ring.WaitStrategy, seen func(event.OrderID)) (*P
 }
 
 // Step sends the next event of the stream: a tick as the bytes of a datagram,
-// anything else as it is. While the input ring is full it reads effects.
+// anything else as it is. At a tick, and while the input ring is full, it reads
+// effects.
 func (p *Pipe) Step() {
 	r, t, isTick := p.market.Next()
 	if !isTick {
 		p.Offer(r)
 		return
 	}
+	p.Poll()
 	p.datagram = udptick.AppendPacket(p.datagram[:0], p.session, p.market.ticks, t)
 	p.feed.Receive(udptick.LineA, p.from, p.datagram, p.market.Now())
 }
@@ -116,7 +120,7 @@ func (p *Pipe) Poll() {
 }
 
 // took checks and acknowledges what was read. Orders come in the order of their
-// ids, one a tick: anything else is a drift.
+// ids, one a tick in a contract with distress: anything else is a drift.
 func (p *Pipe) took(n int) {
 	if n == 0 {
 		return
@@ -130,7 +134,9 @@ func (p *Pipe) took(n int) {
 			if p.seen != nil {
 				p.seen(x.Order)
 			}
-		case event.EffectCancelOrders, event.EffectLedger, event.EffectFund: // of the opening
+		case event.EffectLedger:
+			p.heard++
+		case event.EffectCancelOrders, event.EffectFund:
 		default:
 			p.fail(fmt.Errorf("%w: effect %v of event %d", ErrDrift, x.Kind, x.Seq))
 		}
@@ -141,28 +147,29 @@ func (p *Pipe) took(n int) {
 	}
 }
 
-// patience is how long Drain waits for a decision that does not come: far longer
+// patience is how long Drain waits for an answer that does not come: far longer
 // than any that does.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
-// Drain reads until every tick sent has its decision. The error is the first of
-// all steps since the opening: ErrDrift, or one of the engine's.
+// Drain has a cent put into the fund and reads until the fund says so: then all
+// that was sent before has been decided. The error is the first of all steps since
+// the opening: ErrDrift, or one of the engine's.
 func (p *Pipe) Drain() error {
-	for begun, at := time.Now(), p.decided; p.err == nil && p.decided < p.due(); runtime.Gosched() {
+	p.Offer(event.FundTransfer(fund, unit/100, event.FundDeposit))
+	p.asked++
+	for begun, at := time.Now(), p.decided; p.err == nil && p.heard < p.asked; runtime.Gosched() {
 		p.Poll()
 		switch {
 		case p.decided > at:
 			begun, at = time.Now(), p.decided
 		case time.Since(begun) > patience:
-			p.fail(fmt.Errorf("%w: %d of %d ticks have no decision after %v", ErrDrift, p.due()-p.decided, p.market.ticks, patience))
+			p.fail(fmt.Errorf("%w: no answer after %v", ErrDrift, patience))
 		}
 	}
+	if due := event.OrderID(p.market.shape.Distress) + event.OrderID(p.market.due); p.decided != due {
+		p.fail(fmt.Errorf("%w: %d decisions, %d were due", ErrDrift, p.decided, due))
+	}
 	return p.err
-}
-
-// due is the order that the last tick sent causes.
-func (p *Pipe) due() event.OrderID {
-	return event.OrderID(p.market.shape.Contracts) + event.OrderID(p.market.ticks)
 }
 
 func (p *Pipe) fail(err error) {

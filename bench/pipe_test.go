@@ -1,0 +1,170 @@
+package bench_test
+
+import (
+	"net/netip"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/backstop-fund/backstop/bench"
+	"github.com/backstop-fund/backstop/core"
+	"github.com/backstop-fund/backstop/core/event"
+	"github.com/backstop-fund/backstop/core/udptick"
+	"github.com/backstop-fund/backstop/ring"
+)
+
+// From the bytes of a datagram to its ticks as events: framing, sequence, value,
+// newest of its symbol. Between them, the next datagram is written: the price of
+// that is in the figure.
+func BenchmarkUDPDecode(b *testing.B) {
+	const symbols = 1 << 10
+	for _, ticks := range []int{1, udptick.EthernetTicks} {
+		b.Run("ticks="+strconv.Itoa(ticks), func(b *testing.B) {
+			var sink counter
+			feed, err := udptick.NewFeed(udptick.Config{}, &sink)
+			if err != nil {
+				b.Fatal(err)
+			}
+			session, err := udptick.MakeSession("bench")
+			if err != nil {
+				b.Fatal(err)
+			}
+			from, datagram, list := netip.MustParseAddr("127.0.0.1"), []byte(nil), make([]udptick.Tick, ticks)
+			sent, now := 0, int64(1_760_131_033_000_000_000)
+			b.ReportAllocs()
+			for b.Loop() {
+				now++
+				for i := range list {
+					list[i] = udptick.Tick{Instrument: uint32((sent + i) % symbols), Mark: 100, TimeNanos: now}
+				}
+				datagram = udptick.AppendPacket(datagram[:0], session, uint64(sent+1), list...)
+				feed.Receive(udptick.LineA, from, datagram, now)
+				sent += ticks
+			}
+			if int(sink) != sent {
+				b.Fatalf("workload drifted: %d of %d ticks are new", sink, sent)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(sent), "ns/tick")
+		})
+	}
+}
+
+type counter int
+
+func (c *counter) Offer(event.Record) bool { *c++; return true }
+
+// spinning is how a core runs that has a CPU of its own.
+func spinning() core.Config {
+	return core.Config{Wait: ring.Spin, Thread: core.Thread{Spin: true, Lock: true, Pin: canPin, CPU: coreCPU, FIFO: *fifo}}
+}
+
+// BenchmarkPipe is the whole path at full speed, ring to core to ring: nine fills
+// and a tick that comes as a datagram, and over again. One tick in fifty makes a
+// decision, which the venue answers.
+func BenchmarkPipe(b *testing.B) {
+	const round = 1 << 14
+	for _, n := range sizes() {
+		b.Run("accounts="+power(n), func(b *testing.B) {
+			needCPUs(b, 2)
+			shape := exchange(n)
+			shape.Distress = 1
+			stages.last = nil // room for another of this size
+			p, err := bench.OpenPipe(shape, spinning(), nil)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer pin()()
+			var took rounds
+			for b.Loop() {
+				took.time(func() {
+					for range round {
+						p.Step()
+					}
+					err = p.Drain()
+				})
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+			took.report(b, round, "event")
+			mustClose(b, p)
+		})
+	}
+}
+
+// BenchmarkTickToDecision is the time from when a tick was due to when the
+// liquidation order it causes has been read, at a fixed rate of events of which
+// one in eleven is such a tick. idle-* is the same schedule with nothing to do:
+// the machine's own part.
+func BenchmarkTickToDecision(b *testing.B) {
+	spins, parks := spinning(), core.Config{Wait: ring.Park}
+	for _, c := range []struct {
+		name           string
+		rate, accounts int // rate in events a second
+		config         core.Config
+	}{
+		{"rate=1e6/accounts=1e4", 1e6, 1e4, spins},
+		{"rate=1e6/accounts=1e6", 1e6, 1e6, spins},
+		{"rate=1e4/accounts=1e4", 1e4, 1e4, spins},
+		{"rate=1e4/accounts=1e4/wait=park", 1e4, 1e4, parks},
+	} {
+		if c.accounts <= most() {
+			b.Run(c.name, func(b *testing.B) { tickToDecision(b, c.rate, c.accounts, c.config) })
+		}
+	}
+}
+
+func tickToDecision(b *testing.B, rate, accounts int, config core.Config) {
+	needCPUs(b, 2)
+	shape := exchange(accounts)
+	shape.Distress = shape.Contracts
+	interval := time.Second / time.Duration(rate)
+	cycles := rate / cycle / 5 // a loop of b: a fifth of a second
+	var (
+		start  time.Time
+		first  event.OrderID // of the loop
+		taken  = bench.NewLatencies(1 << 22)
+		idle   = bench.NewLatencies(1 << 22)
+		counts bool
+	)
+	stages.last = nil // room for another of this size
+	p, err := bench.OpenPipe(shape, config, func(order event.OrderID) {
+		if counts {
+			due := time.Duration((int(order-first)+1)*cycle-2) * interval
+			taken.Add(time.Since(start) - due)
+		}
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer pin()()
+	counts, first = true, event.OrderID(shape.Distress+1)
+	for b.Loop() {
+		start = time.Now()
+		bench.Paced(start, cycles*cycle, interval, func(int) { p.Step() }, p.Poll)
+		if err := p.Drain(); err != nil {
+			b.Fatal(err)
+		}
+		first += event.OrderID(cycles)
+		start = time.Now()
+		bench.Paced(start, cycles, interval, func(i int) { idle.Add(time.Since(start) - time.Duration(i)*interval) }, func() {})
+	}
+	if taken.Len() != b.N*cycles {
+		b.Fatalf("workload drifted: %d decisions of %d ticks", taken.Len(), b.N*cycles)
+	}
+	percentiles(b, taken, "")
+	percentiles(b, idle, "idle-")
+	b.ReportMetric(0, "ns/op")
+	mustClose(b, p)
+}
+
+// cycle is how many events of a market's stream have one tick, where each is
+// answered.
+const cycle = 11
+
+func mustClose(t testing.TB, p *bench.Pipe) {
+	t.Helper()
+	if err := p.Close(); err != nil {
+		t.Error("Close:", err)
+	}
+}

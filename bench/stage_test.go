@@ -1,0 +1,171 @@
+package bench_test
+
+import (
+	"runtime"
+	"testing"
+
+	"github.com/backstop-fund/backstop/bench"
+	"github.com/backstop-fund/backstop/core/event"
+	"github.com/backstop-fund/backstop/core/machine"
+	"github.com/backstop-fund/backstop/fixedpoint"
+)
+
+const unit = fixedpoint.One
+
+// stage is a market in a machine alone, without rings or goroutines, and the
+// consumer of its effects, which remembers what it has to answer.
+type stage struct {
+	*machine.Machine
+	shape   bench.Shape
+	market  *bench.Market
+	fx      *event.Effects
+	now     int64
+	memory  uint64 // of the machine as it was made, in bytes
+	records [8]event.Record
+
+	// As the consumer has them.
+	ring    [1 << 12]event.Effect
+	at      int
+	counts  [64]int // by kind
+	orders  []order
+	changed []event.AccountID // went bankrupt, or gave to one that did
+	stock   map[event.SymbolID]fixedpoint.Qty
+}
+
+// order awaits the venue's answer.
+type order struct {
+	id      event.OrderID
+	account event.AccountID // 0 if it is the fund's
+}
+
+// Effects is the consumer's: it copies what it gets, as it would from a ring.
+func (s *stage) Effects(batch []event.Effect) {
+	for i := range batch {
+		x := &s.ring[s.at%len(s.ring)]
+		s.at++
+		*x = batch[i]
+		s.counts[x.Kind]++
+		switch x.Kind {
+		case event.EffectLiquidate, event.EffectOffload:
+			s.orders = append(s.orders, order{x.Order, x.Account})
+		case event.EffectBankrupt:
+			s.changed = append(s.changed, x.Account)
+		case event.EffectDeleverage:
+			s.changed = append(s.changed, x.Counterparty)
+		case event.EffectTakeover:
+			s.stock[x.Symbol] += x.Qty
+		}
+	}
+}
+
+// stages keeps the last market, for the next benchmark that wants it.
+var stages struct{ last *stage }
+
+// open returns a machine with a market of the shape. Whoever used it before has
+// mended it.
+func open(b *testing.B, shape bench.Shape) *stage {
+	b.Helper()
+	if s := stages.last; s != nil && s.shape == shape {
+		return s
+	}
+	stages.last = nil
+	stages.last = build(b, shape, machine.New)
+	return stages.last
+}
+
+func build(b *testing.B, shape bench.Shape, make_ func(machine.Limits) (*machine.Machine, error)) *stage {
+	b.Helper()
+	market, err := bench.NewMarket(shape)
+	if err != nil {
+		b.Fatal(err)
+	}
+	before := heap()
+	m, err := make_(shape.Limits())
+	if err != nil {
+		b.Fatal(err)
+	}
+	s := &stage{
+		Machine: m, shape: shape, market: market, now: market.Now(), memory: heap() - before,
+		orders: make([]order, 0, shape.Limits().Orders), changed: make([]event.AccountID, 0, 2*shape.Accounts),
+		stock: map[event.SymbolID]fixedpoint.Qty{},
+	}
+	s.fx = event.NewEffects(64, s)
+	for e := range market.Opening {
+		s.must(b, e)
+	}
+	if has := s.Stats(); has.Accounts != shape.Accounts || has.Positions != shape.Accounts*shape.Positions {
+		b.Fatalf("%d accounts and %d positions of %+v", has.Accounts, has.Positions, shape)
+	}
+	s.expect(b, event.EffectLiquidate, 0)
+	return s
+}
+
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// must applies an event that is not to be refused, and flushes its effects.
+func (s *stage) must(tb testing.TB, e event.Event) {
+	if _, code := s.Apply(e, s.fx); code != event.Accepted {
+		tb.Helper()
+		tb.Fatalf("workload drifted: %v refused as %v", e[0].Kind(), code)
+	}
+	s.fx.Flush()
+}
+
+// record is must for an event of one record.
+func (s *stage) record(tb testing.TB, r event.Record) { s.must(tb, append(s.records[:0], r)) }
+
+// tick tells a mark.
+func (s *stage) tick(tb testing.TB, c event.SymbolID, mark fixedpoint.Price) {
+	s.now += 1_000
+	s.record(tb, event.Tick(c, mark).At(s.now))
+}
+
+// expect fails unless there were so many effects of a kind since the last mend.
+func (s *stage) expect(b *testing.B, kind event.EffectKind, n int) {
+	if got := s.counts[kind]; got != n {
+		b.Helper()
+		b.Fatalf("workload drifted: %d effects %v, want %d", got, kind, n)
+	}
+}
+
+// mend makes the market what it was: all marks known, all orders answered, and who
+// was in trouble or gave to one in trouble has again what he had. Nothing is
+// counted any more.
+func (s *stage) mend(tb testing.TB) {
+	for c := range s.shape.Contracts {
+		c := event.SymbolID(c + 1)
+		s.tick(tb, c, s.market.Mark(c))
+	}
+	for len(s.orders)+len(s.changed) > 0 {
+		for _, id := range s.changed {
+			s.renew(tb, id)
+		}
+		s.changed = s.changed[:0]
+		n := len(s.orders)
+		for _, o := range s.orders[:n] {
+			if o.account != 0 {
+				s.renew(tb, o.account)
+			}
+			s.record(tb, event.OrderDone(o.id, event.Rejected))
+		}
+		s.orders = s.orders[:copy(s.orders, s.orders[n:])]
+	}
+	for c, qty := range s.stock {
+		if qty != 0 {
+			s.record(tb, event.FundFill(1, c, -qty, s.market.Mark(c)))
+			s.stock[c] = 0
+		}
+	}
+	s.counts = [len(s.counts)]int{}
+}
+
+func (s *stage) renew(tb testing.TB, id event.AccountID) {
+	if a := int(id) - 1; a < s.shape.Accounts {
+		s.must(tb, s.market.Account(a))
+	}
+}
