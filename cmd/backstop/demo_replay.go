@@ -114,7 +114,9 @@ func (r *replay) listen() (err error) {
 		return err
 	}
 	r.adapter, err = udptick.Listen(udptick.Config{
-		Listen: "127.0.0.1:0", Session: "DEMO", Symbols: len(r.contracts) + 1, Now: r.clock.Load,
+		Session: "DEMO", Symbols: len(r.contracts) + 1,
+	}, udptick.Sockets{
+		A: udptick.Inlet{Listen: "127.0.0.1:0"}, Now: r.clock.Load,
 	}, demoSink{r.engine.Producer(), &r.delivered})
 	if err != nil {
 		return exit.With(exit.Unavailable, err)

@@ -290,8 +290,7 @@ func (s *server) startTicks(ctx context.Context) error {
 		return err
 	}
 	config := udptick.Config{
-		Listen: s.flags.udp, Sources: sources, Session: s.flags.session,
-		Symbols: s.flags.engine.Limits.Symbols, ReceiveBuffer: s.flags.udpBuffer,
+		Sources: sources, Session: s.flags.session, Symbols: s.flags.engine.Limits.Symbols,
 	}
 	if s.flags.framing == "binance" {
 		config.Framing = udptick.MarkPriceUpdates
@@ -299,7 +298,9 @@ func (s *server) startTicks(ctx context.Context) error {
 			return err
 		}
 	}
-	s.adapter, err = udptick.Listen(config, ticks{s.engine.Producer(), s.outlet})
+	s.adapter, err = udptick.Listen(config, udptick.Sockets{
+		A: udptick.Inlet{Listen: s.flags.udp}, Buffer: s.flags.udpBuffer,
+	}, ticks{s.engine.Producer(), s.outlet})
 	if _, system := errors.AsType[*net.OpError](err); system {
 		return exit.With(exit.Unavailable, err)
 	}

@@ -50,7 +50,7 @@ func newWired(t *testing.T) *wired {
 		done: make(chan error, 1), batch: make([]event.Effect, 256),
 	}
 	w.decoder = ndjson.NewDecoder(&w.names)
-	w.adapter, err = udptick.Listen(udptick.Config{Listen: "127.0.0.1:0", Now: w.clock.Load}, engine.Producer())
+	w.adapter, err = udptick.Listen(udptick.Config{}, udptick.Sockets{A: udptick.Inlet{Listen: "127.0.0.1:0"}, Now: w.clock.Load}, engine.Producer())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,138 +1,231 @@
 package udptick
 
 import (
-	"errors"
-	"fmt"
-	"net"
 	"net/netip"
-	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/backstop-fund/backstop/core/udptick/datagram"
 )
 
-// Adapter feeds a [Sink] from a UDP socket.
+// Adapter feeds a [Sink] from UDP sockets: one for each line, and one to ask for
+// what was lost.
 type Adapter struct {
-	conn *net.UDPConn
-	feed *Feed
-	now  func() int64
-	last int64 // what now returned last: stamps never go back
-	buf  []byte
+	inlets []inlet
+	server *datagram.Socket // nil if there is none to ask
+	polled bool
+	now    func() int64
+	thread atomic.Int64 // set once by Run, read by whoever asks
+
+	// What follows belongs to Run. Where each line has a goroutine that waits for it,
+	// mu is held by the one that has something to do.
+	mu      sync.Mutex
+	feed    *Feed
+	last    int64 // what now returned last: stamps never go back
+	armed   int64 // when the first inlet's Receive ends at the latest
+	request []byte
 }
 
-// Listen opens the socket. From then on datagrams are kept for [Adapter.Run], as
-// many as the receive buffer holds. The error says which setting is wrong, or
-// what the system says.
-func Listen(config Config, sink Sink) (*Adapter, error) {
+// Listen opens the sockets. From then on datagrams are kept for [Adapter.Run], as
+// many as the receive buffers hold. The error says which setting is wrong, or what
+// the system says.
+func Listen(config Config, sockets Sockets, sink Sink) (*Adapter, error) {
 	feed, err := NewFeed(config, sink)
 	if err != nil {
 		return nil, err
 	}
-	address, err := config.address()
+	inlets, err := sockets.open(&config)
 	if err != nil {
 		return nil, err
 	}
-	network := "udp4"
-	if address.Addr().Is6() {
-		network = "udp6"
+	a := &Adapter{
+		inlets: inlets, polled: sockets.BusyPoll, now: sockets.clock(),
+		feed: feed, armed: never, request: make([]byte, 0, largestRequest),
 	}
-	conn, err := net.ListenUDP(network, net.UDPAddrFromAddrPort(address))
-	if err != nil {
-		return nil, fmt.Errorf("udptick: %w", err)
-	}
-	if err := feed.sizeBuffer(conn, config.ReceiveBuffer); err != nil {
-		return nil, errors.Join(err, conn.Close())
-	}
-	now := config.Now
-	if now == nil {
-		now = func() int64 { return time.Now().UnixNano() }
-	}
-	// No datagram is larger than the buffer, so none is cut to look like another.
-	return &Adapter{conn: conn, feed: feed, now: now, buf: make([]byte, 1<<16)}, nil
-}
-
-// address is where to listen. Who can reach it must be able to set the price
-// only if someone said so.
-func (c *Config) address() (netip.AddrPort, error) {
-	a, err := netip.ParseAddrPort(c.Listen)
-	switch {
-	case err != nil:
-		return a, fmt.Errorf("udptick: listen %q: want an address and a port such as 127.0.0.1:26400", c.Listen)
-	case a.Addr().IsMulticast():
-		return a, fmt.Errorf("udptick: listen %v: a multicast group needs a join; want an address of this host", a)
-	case len(c.Sources) == 0 && !a.Addr().Unmap().IsLoopback():
-		return a, fmt.Errorf("udptick: listen %v without sources: anyone could set the mark; name the publishers' prefixes, or listen on loopback", a)
-	}
-	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()), nil
-}
-
-// sizeBuffer asks for a receive buffer and notes what was granted: systems cut a
-// large one down without an error.
-func (f *Feed) sizeBuffer(conn *net.UDPConn, bytes int) error {
-	if bytes < 0 {
-		return fmt.Errorf("udptick: receive buffer of %d bytes: want 0 or more", bytes)
-	}
-	if bytes > 0 {
-		if err := conn.SetReadBuffer(bytes); err != nil {
-			return fmt.Errorf("udptick: receive buffer of %d bytes: %w", bytes, err)
+	buffer := inlets[0].socket.Status().Buffer
+	for _, in := range inlets {
+		buffer = min(buffer, in.socket.Status().Buffer)
+		if in.line == Answers {
+			a.server = in.socket
 		}
 	}
-	granted, err := receiveBuffer(conn)
-	if err != nil {
-		return fmt.Errorf("udptick: reading the receive buffer's size back: %w", err)
-	}
-	f.stats[ReceiveBuffer] = uint64(granted)
-	f.show()
-	return nil
+	feed.stats[ReceiveBuffer] = uint64(buffer)
+	feed.show()
+	return a, nil
 }
 
-// Addr returns the address and port the adapter listens on.
-func (a *Adapter) Addr() netip.AddrPort { return a.conn.LocalAddr().(*net.UDPAddr).AddrPort() }
+// largestRequest has room for a request of either framing and its MAC.
+const largestRequest = 128
+
+// Addr returns the address and port of line A.
+func (a *Adapter) Addr() netip.AddrPort { return a.inlets[0].socket.Addr() }
 
 // Stats returns the counters. Any goroutine may ask.
 func (a *Adapter) Stats() Stats { return a.feed.Stats() }
 
+// LineStats returns the counters of a line. Any goroutine may ask.
+func (a *Adapter) LineStats(line Line) LineStats { return a.feed.LineStats(line) }
+
+// Receptions returns what became of each socket, line A first. Any goroutine may
+// ask.
+func (a *Adapter) Receptions() []Reception {
+	receptions := make([]Reception, 0, len(a.inlets))
+	for _, in := range a.inlets {
+		receptions = append(receptions, Reception{in.line, in.socket.Status()})
+	}
+	return receptions
+}
+
+// Thread is the number of the thread on which Run polls, for taskset, chrt, perf
+// and the like; 0 before it does, where it waits, and where the system tells no
+// number.
+func (a *Adapter) Thread() int { return int(a.thread.Load()) }
+
 // Close ends Run, and Run is to be waited for by whoever started it. Any
 // goroutine may call it; a second call returns an error.
-func (a *Adapter) Close() error { return a.conn.Close() }
+func (a *Adapter) Close() error { return closeAll(a.inlets) }
 
-// Run feeds the sink until Close, after which it returns nil, or until the socket
-// fails. It belongs to one goroutine, which it blocks while nothing arrives.
-// Receiving does not allocate; a timeout while the sink is full or a gap is open
-// does, once a millisecond.
+// Run feeds the sink until Close, after which it returns nil, or until a socket
+// fails. It belongs to one goroutine. If it polls, it does so on a thread of its
+// own; else it waits, on a goroutine more for each socket after the first, which
+// have ended when it returns. Receiving does not allocate; a wait that ends without
+// a datagram does, at most once a millisecond while the sink is full or a gap is
+// open.
 func (a *Adapter) Run() error {
-	timed := false // reads time out
-	for {
-		n, from, err := a.conn.ReadFromUDPAddrPort(a.buf)
-		now := a.stamp()
-		switch {
-		case err == nil:
-			a.feed.Receive(LineA, from.Addr(), a.buf[:n], now)
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			a.feed.Poll(now)
-		case errors.Is(err, net.ErrClosed):
-			return nil
-		default:
-			return fmt.Errorf("udptick: reading from %v: %w", a.Addr(), err)
+	if a.polled {
+		return a.poll()
+	}
+	var others sync.WaitGroup
+	failed := make([]error, len(a.inlets))
+	for i := range a.inlets[1:] {
+		others.Go(func() { failed[1+i] = a.wait(1 + i) })
+	}
+	failed[0] = a.wait(0)
+	others.Wait()
+	for _, err := range failed {
+		if err != nil {
+			return err
 		}
-		next := a.feed.Next()
-		if next != never || timed {
-			timed = next != never
-			if err := a.wake(next - now); err != nil {
-				return err
-			}
+	}
+	return nil
+}
+
+// poll looks into each socket in turn.
+func (a *Adapter) poll() error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	a.thread.Store(int64(threadID()))
+	for {
+		if err := a.look(); err != nil {
+			return a.ended(err)
 		}
 	}
 }
 
-// wake makes the next read end after some time, or not before a datagram comes.
-func (a *Adapter) wake(nanos int64) error {
-	var deadline time.Time
-	if nanos < never/2 {
-		deadline = time.Now().Add(time.Duration(max(nanos, 0)))
+// look takes what there is on each socket, and does what is due.
+func (a *Adapter) look() error {
+	for i := range a.inlets {
+		in := &a.inlets[i]
+		batch, err := in.socket.Receive()
+		if err != nil {
+			return err
+		}
+		if len(batch) > 0 {
+			a.take(in, batch, a.stamp())
+		}
 	}
-	if err := a.conn.SetReadDeadline(deadline); err != nil && !errors.Is(err, net.ErrClosed) {
-		return fmt.Errorf("udptick: %w", err)
+	if now := a.stamp(); now >= a.feed.Next() {
+		a.feed.Poll(now)
+		a.ask(now)
 	}
 	return nil
+}
+
+// wait takes what comes on the i-th socket.
+func (a *Adapter) wait(i int) error {
+	for {
+		if err := a.waitOnce(i); err != nil {
+			return a.ended(err)
+		}
+	}
+}
+
+// waitOnce takes one datagram. The first socket's wait also ends when the feed has
+// something to do without one.
+func (a *Adapter) waitOnce(i int) error {
+	in := &a.inlets[i]
+	batch, err := in.socket.Receive()
+	if err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	now := a.stamp()
+	woken := len(batch) == 0 && i == 0
+	if woken {
+		a.feed.Poll(now)
+		a.ask(now)
+	} else {
+		a.take(in, batch, now)
+	}
+	return a.wake(now, woken)
+}
+
+// take feeds datagrams of a line. What the kernel dropped before the last of them
+// may be newer than any of them.
+func (a *Adapter) take(in *inlet, batch []datagram.Datagram, now int64) {
+	for i := range batch {
+		d := &batch[i]
+		a.feed.Receive(in.line, d.From.Addr(), d.Data, now)
+	}
+	a.feed.Dropped(in.line, uint32(in.socket.Dropped()))
+	a.ask(now)
+}
+
+// ask sends the requests that are due. One that is lost is sent again by the
+// feed's own reckoning.
+func (a *Adapter) ask(now int64) {
+	if a.server == nil {
+		return
+	}
+	for {
+		request, due := a.feed.Request(a.request[:0], now)
+		if !due {
+			return
+		}
+		if a.server.Send(request) != nil {
+			return // closed: Run is about to end
+		}
+	}
+}
+
+// wake has the first socket's Receive end when the feed has something to do. A
+// wait that ends too early is put right then: moving its end with every datagram
+// would cost more than that.
+func (a *Adapter) wake(now int64, woken bool) error {
+	next := a.feed.Next()
+	if !woken && next >= a.armed {
+		return nil
+	}
+	a.armed = next
+	var until time.Time
+	if next != never {
+		until = time.Now().Add(time.Duration(max(next-now, 0)))
+	}
+	return a.inlets[0].socket.WaitUntil(until)
+}
+
+// ended is what Run says to the error of a socket, after it closed the others.
+func (a *Adapter) ended(err error) error {
+	if err == datagram.ErrClosed {
+		return nil
+	}
+	for _, in := range a.inlets {
+		in.socket.Close() // a second time, perhaps
+	}
+	return err
 }
 
 // stamp returns the time, or the last one if the clock went back.

@@ -92,32 +92,34 @@ func BenchmarkMarkPriceUpdate(b *testing.B) {
 // From a socket of this host to the sink, one tick a datagram, both ends on one
 // thread: two system calls and what is between.
 func BenchmarkSocket(b *testing.B) {
-	sink := &discard{}
-	a, err := Listen(Config{Listen: "127.0.0.1:0"}, sink)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer a.Close()
-	socket, err := net.Dial("udp", a.Addr().String())
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer socket.Close()
-	datagram, seq, now := packet(1, at(0)), uint64(1), time.Now().UnixNano()
-	b.ReportAllocs()
-	for b.Loop() {
-		seq, now = seq+1, now+1
-		renew(datagram, seq, now)
-		if _, err := socket.Write(datagram); err != nil {
-			b.Fatal(err)
-		}
-		n, from, err := a.conn.ReadFromUDPAddrPort(a.buf)
-		if err != nil {
-			b.Fatal(err)
-		}
-		a.feed.Receive(LineA, from.Addr(), a.buf[:n], a.stamp())
-	}
-	if uint64(sink.taken) != seq-1 {
-		b.Fatalf("workload drifted: %d of %d ticks are new", sink.taken, seq-1)
+	for name, sockets := range ways() {
+		b.Run(name, func(b *testing.B) {
+			sink := &discard{}
+			a, err := Listen(Config{}, sockets, sink)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer a.Close()
+			socket, err := net.Dial("udp", a.Addr().String())
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer socket.Close()
+			datagram, seq, now := packet(1, at(0)), uint64(1), time.Now().UnixNano()
+			b.ReportAllocs()
+			for b.Loop() {
+				seq, now = seq+1, now+1
+				renew(datagram, seq, now)
+				if _, err := socket.Write(datagram); err != nil {
+					b.Fatal(err)
+				}
+				if err := a.turn(); err != nil {
+					b.Fatal(err)
+				}
+			}
+			if uint64(sink.taken) != seq-1 {
+				b.Fatalf("workload drifted: %d of %d ticks are new", sink.taken, seq-1)
+			}
+		})
 	}
 }

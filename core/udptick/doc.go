@@ -16,7 +16,7 @@
 //
 // [Feed] does all that without a socket, a clock, a lock or an allocation;
 // [Server] is the publisher's other half, which sends again what was lost;
-// [Adapter] owns the socket and the thread. What was refused is counted, by
+// [Adapter] owns the sockets of [Sockets] and the thread. What was refused is counted, by
 // reason, in [Stats]; no datagram ends the feed, and none is answered.
 //
 // # Lines A and B

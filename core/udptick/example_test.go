@@ -87,7 +87,8 @@ func ExampleListen() {
 	adapter, err := udptick.Listen(udptick.Config{
 		Framing: udptick.MarkPriceUpdates,
 		Names:   map[string]event.SymbolID{"BTCUSDT": 7},
-		Listen:  "127.0.0.1:0",
+	}, udptick.Sockets{
+		A: udptick.Inlet{Listen: "127.0.0.1:0"},
 	}, slots{input.Producer()})
 	if err != nil {
 		log.Fatal(err)

@@ -10,11 +10,11 @@ import (
 	"github.com/backstop-fund/backstop/core/event"
 )
 
-// Config says what a [Feed] accepts and where an [Adapter] listens.
+// Config says what a [Feed] accepts.
 type Config struct {
 	Framing Framing
 	// Sources are the addresses datagrams may come from, answers to requests
-	// included. None means the loopback addresses; an Adapter that listens elsewhere
+	// included. None means the loopback addresses; an [Adapter] that listens elsewhere
 	// refuses to start without.
 	Sources []netip.Prefix
 	// Session is the only one to accept, for Mold64. Empty follows the publisher from
@@ -47,17 +47,6 @@ type Config struct {
 	// all symbols become suspect; three of the publisher's heartbeats are a good
 	// choice. 0 leaves it to the age at which the machine stops believing a mark.
 	SilenceNanos int64
-
-	// Listen is the address and port of the Adapter, such as "127.0.0.1:26400".
-	// Port 0 takes a free one.
-	Listen string
-	// ReceiveBuffer is how many bytes of datagrams the system is asked to keep
-	// while the Adapter is busy. 0 leaves it to the system. It may grant less: see
-	// the counter.
-	ReceiveBuffer int
-	// Now is the Adapter's clock in nanoseconds since 1970. Nil means the
-	// system's.
-	Now func() int64
 }
 
 const (

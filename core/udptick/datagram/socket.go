@@ -65,10 +65,14 @@ func (s *Socket) Addr() netip.AddrPort { return s.granted.Address }
 // Status returns what the system granted, and the counts so far.
 func (s *Socket) Status() Status {
 	st := s.granted
-	st.Received, st.Dropped, st.Refused = s.tally.received.Load(), s.tally.dropped.Load(), s.tally.refused.Load()
+	st.Received, st.Dropped = s.tally.received.Load(), s.tally.dropped.Load()
+	st.Refused, st.Unsent = s.tally.refused.Load(), s.tally.unsent.Load()
 	st.Waited = time.Duration(s.tally.waitedNanos.Load())
 	return st
 }
+
+// Dropped is [Status.Dropped] alone, for who asks after every Receive.
+func (s *Socket) Dropped() uint64 { return s.tally.dropped.Load() }
 
 // Receive returns datagrams in the order of their arrival; they are good until
 // the next call. None and no error is no datagram now, for a busy-polled socket,
@@ -111,23 +115,27 @@ func (s *Socket) WaitUntil(t time.Time) error {
 	if s.conn == nil {
 		return nil
 	}
-	return s.conn.SetReadDeadline(t)
+	err := s.conn.SetReadDeadline(t)
+	if errors.Is(err, net.ErrClosed) {
+		return ErrClosed
+	}
+	return err
 }
 
-// Send sends a datagram to Config.Peer. A system that has no room for it now, or
-// knows that nobody listens there, drops it as a network would.
+// Send sends a datagram to Config.Peer. One that the system cannot send is lost,
+// as the network loses one, and counted in Status.
 func (s *Socket) Send(b []byte) error {
 	if !s.peer {
 		return errNoPeer
 	}
 	err := s.write(b)
-	if err == nil || refused(err) || errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.ENOBUFS) {
-		return nil
-	}
 	if errors.Is(err, net.ErrClosed) {
 		return ErrClosed
 	}
-	return fmt.Errorf("datagram: sending to the peer: %w", err)
+	if err != nil {
+		s.tally.unsent.Add(1)
+	}
+	return nil
 }
 
 // refused reports whether err says that the peer's host has no such socket. The

@@ -40,6 +40,7 @@ type Status struct {
 	Received uint64        // datagrams
 	Dropped  uint64        // datagrams the system had no room for; known when the next one comes
 	Refused  uint64        // times the peer's host said that nobody listens there
+	Unsent   uint64        // datagrams the system did not take from Send
 	Waited   time.Duration // the longest from arrival to Receive; 0 without Timestamps
 
 	// Warnings tell what is less than was asked for, and what to do about it.
@@ -59,8 +60,8 @@ func (s *Status) warn() {
 // tally counts what happens to a socket. The receiving goroutine writes, whoever
 // asks for a Status reads, a few times a second.
 type tally struct {
-	received, dropped, refused atomic.Uint64
-	waitedNanos                atomic.Int64
+	received, dropped, refused, unsent atomic.Uint64
+	waitedNanos                        atomic.Int64
 
 	overflow uint32 // the system's counter when it was last told; it wraps
 }
