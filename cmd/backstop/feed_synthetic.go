@@ -98,7 +98,7 @@ func (w *walk) move(p fixedpoint.Price) fixedpoint.Price {
 	hi, lo := bits.Mul64(uint64(p), uint64(w.step))
 	span, _ := bits.Div64(hi, lo, uint64(fixedpoint.One))
 	most := int64(max(span, 1)) // below p, because step is below 1
-	delta := fixedpoint.Price(w.random.Int64N(2*most+1) - most)
+	delta := fixedpoint.Price(int64(w.random.Uint64N(2*uint64(most)+1)) - most) // the difference fits, if the first part does not
 	if delta > math.MaxInt64-p || delta <= -p {
 		delta = -delta
 	}
