@@ -53,9 +53,12 @@ type counter int
 
 func (c *counter) Offer(event.Record) bool { *c++; return true }
 
-// spinning is how a core runs that has a CPU of its own.
+// spinning is how a core runs that has a CPU of its own, the second: whoever feeds
+// and reads it has the first.
 func spinning() core.Config {
-	return core.Config{Wait: ring.Spin, Thread: core.Thread{Spin: true, Lock: true, Pin: canPin, CPU: coreCPU, FIFO: *fifo}}
+	return core.Config{Wait: ring.Spin, Thread: core.Thread{
+		Spin: true, Lock: true, Pin: bench.CanPin, CPU: bench.CPU(1), FIFO: *fifo,
+	}}
 }
 
 // BenchmarkPipe is the whole path at full speed, ring to core to ring: nine fills
@@ -73,7 +76,7 @@ func BenchmarkPipe(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			defer pin()()
+			defer bench.Pin(bench.CPU(0))()
 			var took rounds
 			for b.Loop() {
 				took.time(func() {
@@ -137,7 +140,7 @@ func tickToDecision(b *testing.B, rate, accounts int, config core.Config) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer pin()()
+	defer bench.Pin(bench.CPU(0))()
 	counts, first = true, event.OrderID(shape.Distress+1)
 	for b.Loop() {
 		start = time.Now()

@@ -192,11 +192,13 @@ func rank(b *testing.B, s *stage) {
 		i++
 		s.tick(b, crowd, s.market.Mark(crowd)+fixedpoint.Price(i%2)*unit/100)
 	}
-	// Long one unit, bankrupt as it comes.
+	// Long one lot, bankrupt as it comes.
 	bankrupt := func() {
+		const lot = unit / 1000
+		cost, _ := fixedpoint.Quote(lot, s.market.Mark(crowd)*101/100)
 		s.must(b, event.AppendAccountState(s.records[:0],
-			event.AccountReplacement{Account: event.AccountID(s.shape.Accounts + 1), Wallet: unit},
-			[]event.PositionState{{Symbol: crowd, Qty: unit, Value: int64(s.market.Mark(crowd)) * 101 / 100}}))
+			event.AccountReplacement{Account: event.AccountID(s.shape.Accounts + 1), Wallet: 0},
+			[]event.PositionState{{Symbol: crowd, Qty: lot, Value: int64(cost)}}))
 	}
 	var first, next rounds
 	done := s.counts[event.EffectDeleverage]
