@@ -27,4 +27,11 @@
 // one is counted from when it was due. So a pause shows in all events that had
 // to wait for it. Beside it stands the same schedule with nothing to do, which
 // tells how much of the tail belongs to the machine it runs on.
+//
+// # All figures
+//
+// On a quiet machine, at the top of the checkout, with -lab where the prototypes
+// are:
+//
+//	(go test -v -run '^$' -bench . ./bench ./ring ./core/margin; cd bench/peers; go test -v -run '^$' -bench .) | go run ./bench/report -readme README.md -lab ../shared/lab
 package bench

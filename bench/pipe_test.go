@@ -1,57 +1,14 @@
 package bench_test
 
 import (
-	"net/netip"
-	"strconv"
 	"testing"
 	"time"
 
 	"github.com/backstop-fund/backstop/bench"
 	"github.com/backstop-fund/backstop/core"
 	"github.com/backstop-fund/backstop/core/event"
-	"github.com/backstop-fund/backstop/core/udptick"
 	"github.com/backstop-fund/backstop/ring"
 )
-
-// From the bytes of a datagram to its ticks as events: framing, sequence, value,
-// newest of its symbol. Between them, the next datagram is written: the price of
-// that is in the figure.
-func BenchmarkUDPDecode(b *testing.B) {
-	const symbols = 1 << 10
-	for _, ticks := range []int{1, udptick.EthernetTicks} {
-		b.Run("ticks="+strconv.Itoa(ticks), func(b *testing.B) {
-			var sink counter
-			feed, err := udptick.NewFeed(udptick.Config{}, &sink)
-			if err != nil {
-				b.Fatal(err)
-			}
-			session, err := udptick.MakeSession("bench")
-			if err != nil {
-				b.Fatal(err)
-			}
-			from, datagram, list := netip.MustParseAddr("127.0.0.1"), []byte(nil), make([]udptick.Tick, ticks)
-			sent, now := 0, int64(1_760_131_033_000_000_000)
-			b.ReportAllocs()
-			for b.Loop() {
-				now++
-				for i := range list {
-					list[i] = udptick.Tick{Instrument: uint32((sent + i) % symbols), Mark: 100, TimeNanos: now}
-				}
-				datagram = udptick.AppendPacket(datagram[:0], session, uint64(sent+1), list...)
-				feed.Receive(udptick.LineA, from, datagram, now)
-				sent += ticks
-			}
-			if int(sink) != sent {
-				b.Fatalf("workload drifted: %d of %d ticks are new", sink, sent)
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(sent), "ns/tick")
-		})
-	}
-}
-
-type counter int
-
-func (c *counter) Offer(event.Record) bool { *c++; return true }
 
 // spinning is how a core runs that has a CPU of its own, the second: whoever feeds
 // and reads it has the first.
