@@ -86,7 +86,9 @@ type Market struct {
 	marks   []fixedpoint.Price // by contract
 	random  uint64
 	step    int    // of the cycle
-	visits  int    // fills so far
+	visited int    // the last account visited
+	visits  int    // in this pass
+	pass    int    // how often all were visited before
 	ticks   uint64 // so far
 	due     uint64 // decisions that ticks so far cause
 	sent    int64  // events so far
@@ -117,6 +119,7 @@ func NewMarket(shape Shape) (*Market, error) {
 	// before any is visited again.
 	for m.stride = shape.Accounts*5/8 | 1; gcd(m.stride, shape.Accounts) != 1; m.stride += 2 {
 	}
+	m.stride %= shape.Accounts
 	return m, nil
 }
 
@@ -247,12 +250,17 @@ func (m *Market) Next() (r event.Record, t udptick.Tick, isTick bool) {
 // Now is the time of the stream, in nanoseconds since 1970.
 func (m *Market) Now() int64 { return epoch + m.sent*microsecond }
 
-// visit chooses an account: each once, then each once more.
+// visit chooses an account: each once, then each once more. The stream has to be
+// made faster than the core takes it, so nothing is divided here.
 func (m *Market) visit() (a, pass int) {
-	a = int(uint64(m.visits) * uint64(m.stride) % uint64(m.shape.Accounts))
-	pass = m.visits / m.shape.Accounts
-	m.visits++
-	return a, pass
+	if m.visits++; m.visits > m.shape.Accounts {
+		m.visits = 1
+		m.pass++
+	}
+	if m.visited += m.stride; m.visited >= m.shape.Accounts {
+		m.visited -= m.shape.Accounts
+	}
+	return m.visited, m.pass
 }
 
 // Fill makes a position of some account larger by a thirty-second at the mark, or

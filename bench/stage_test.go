@@ -86,7 +86,7 @@ func build(b *testing.B, shape bench.Shape, make_ func(machine.Limits) (*machine
 	}
 	s := &stage{
 		Machine: m, shape: shape, market: market, now: market.Now(), memory: heap() - before,
-		orders: make([]order, 0, shape.Limits().Orders), changed: make([]event.AccountID, 0, 2*shape.Accounts),
+		orders: make([]order, 0, shape.Limits().Orders), changed: make([]event.AccountID, 0, shape.Accounts+64),
 		stock: map[event.SymbolID]fixedpoint.Qty{},
 	}
 	s.fx = event.NewEffects(64, s)
