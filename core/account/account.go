@@ -14,11 +14,19 @@
 //	          realized = proceeds - released
 //	flipping  the closing part gets floor(quote x closed / |fill|) of the quote,
 //	          the rest opens
+//
+// # Layout
+//
+// What is read at every check lies together: an account is one cache line, a
+// position half of one. Each account has its home among the positions, as many in
+// a row as there are positions per account, and its own go there while there is
+// room: so a check reads two or three lines, and where they are follows from the
+// slot alone. What is rarely read, a round's times and the fees set aside, lies
+// apart.
 package account
 
 import (
 	"github.com/backstop-fund/backstop/core/event"
-	"github.com/backstop-fund/backstop/core/internal/idmap"
 	"github.com/backstop-fund/backstop/fixedpoint"
 )
 
@@ -41,90 +49,110 @@ const (
 	Indebted                      // owes what no fund covers, and that was said
 )
 
-// Account is one margin account.
+// Account is one margin account: a cache line.
 type Account struct {
 	ID      event.AccountID
 	Owner   event.AccountID
 	Wallet  fixedpoint.Amount
-	Pending fixedpoint.Amount // liquidation fees set aside: the sum of the positions' Fee
+	Pending fixedpoint.Amount // liquidation fees set aside: the sum over its positions
 
-	// The round of liquidation orders.
-	RoundDue int64 // when the next order_timeout alarm is due; 0 before any t
-	Timeout  int64 // of the round, fixed when it was sent
-	Orders   int32 // open orders of the round; 0 when no round is open
-	Attempts int32 // fruitless rounds in a row
-	Waiting  bool  // after a fruitless round, for the next mark of one of its contracts
-	// What the open round has seen so far.
-	RoundFilled bool
-	RoundTried  bool // some order ended otherwise than rejected
-
-	Mode        event.AccountMode
-	Flags       Flags
+	Orders      int32 // open orders of the round; 0 when no round is open
+	Attempts    int32 // fruitless rounds in a row
 	LastReduced int32 // contract whose position was last reduced, or None
 	First       int32 // first position, by symbol id then side, or None
 
-	// Noted is scratch of whoever handles an event; it is not part of the state.
-	Noted uint32
+	// Scratch of whoever handles an event, not part of the state: Noted is a number
+	// of its own choice, Listed tells that the account is on its list.
+	Noted  uint32
+	Listed bool
+
+	Mode    event.AccountMode
+	Flags   Flags
+	Waiting bool // after a fruitless round, for the next mark of one of its contracts
+	// What the open round has seen so far.
+	RoundFilled bool
+	RoundTried  bool // some order ended otherwise than rejected
 }
 
 // Has reports whether any of f is set.
 func (a *Account) Has(f Flags) bool { return a.Flags&f != 0 }
 
+// Round is about when an account's round of liquidation orders is overdue.
+type Round struct {
+	Timeout int64 // of the round, fixed when it was sent
+	Timer   int32 // where whoever keeps the time has the round; 0 if nowhere
+}
+
 // Position is one position of an account. One with Qty 0 exists only while
 // liquidation fees it caused are pending.
 type Position struct {
-	Symbol   event.SymbolID
 	Qty      fixedpoint.Qty
 	Cost     fixedpoint.Amount
-	Fee      fixedpoint.Amount // its part of the account's pending fees
-	Contract int32             // index of the contract, by which marks are found
-	Account  Slot
-	next     int32 // of the account
-	before   int32 // holders of the contract
-	after    int32
+	Account  Slot  // or, of a free one, the free one before it
+	next     int32 // of the account, or the next free one
+	Contract int32 // index of the contract, by which marks are found
 	Side     event.PositionSide
+	free     bool
 }
 
 // Table holds accounts and positions. Its capacities are fixed by New.
 type Table struct {
-	ids       *idmap.Map
+	ids       ids
 	accounts  []Account
-	free      []Slot // closed slots, last closed first
-	opened    int    // slots ever used
+	rounds    []Round
+	closed    Slot // last slot closed, a list through First
+	opened    int  // slots ever used
 	positions []Position
-	freePos   int32 // list of free positions through next
+	fees      []fixedpoint.Amount // by position
+	perHome   int
+	firstFree int32
+	lastFree  int32
 	held      int
-	holders   []int32 // first position per contract
+	symbols   []event.SymbolID // by contract
+	holders   []int32          // positions by contract
 }
 
-// New returns an empty table for so many accounts, positions and contracts.
+// New returns an empty table for so many accounts, positions and contracts, at
+// least one of each. Its memory is touched, so that no page is fetched later.
 func New(accounts, positions, contracts int) *Table {
 	t := &Table{
-		ids:       idmap.New(accounts),
+		ids:       newIDs(accounts),
 		accounts:  make([]Account, accounts),
-		free:      make([]Slot, 0, accounts),
+		rounds:    make([]Round, accounts),
+		closed:    None,
 		positions: make([]Position, positions),
+		fees:      make([]fixedpoint.Amount, positions),
+		perHome:   max(1, positions/accounts),
+		lastFree:  int32(positions - 1),
+		symbols:   make([]event.SymbolID, contracts),
 		holders:   make([]int32, contracts),
-		freePos:   None,
 	}
-	for i := range t.holders {
-		t.holders[i] = None
+	for i := range t.positions {
+		t.positions[i] = Position{free: true, Account: Slot(i - 1), next: int32(i + 1)}
 	}
-	for i := len(t.positions) - 1; i >= 0; i-- {
-		t.positions[i].next = t.freePos
-		t.freePos = int32(i)
+	t.positions[positions-1].next = None
+	for i := range t.accounts {
+		t.accounts[i].First = endOfClosed - None
 	}
+	clear(t.rounds)
+	clear(t.fees)
 	return t
 }
 
+// Bytes is the memory the table takes.
+func (t *Table) Bytes() int {
+	const account, position = 64 + 16, 32 + 8
+	return len(t.accounts)*account + len(t.positions)*position + t.ids.bytes() + len(t.holders)*12
+}
+
 // Len returns how many accounts are open.
-func (t *Table) Len() int { return t.ids.Len() }
+func (t *Table) Len() int { return t.ids.n }
 
 // Held returns how many positions exist.
 func (t *Table) Held() int { return t.held }
 
-// Capacity returns how many accounts and positions the table has room for.
-func (t *Table) Capacity() (accounts, positions int) { return len(t.accounts), len(t.positions) }
+// Accounts returns how many accounts the table has room for.
+func (t *Table) Accounts() int { return len(t.accounts) }
 
 // Slots returns the exclusive upper bound of the slots ever used; those of
 // closed accounts among them are not [Table.Open].
@@ -133,33 +161,39 @@ func (t *Table) Slots() Slot { return Slot(t.opened) }
 // Open reports whether s, below [Table.Slots], belongs to an open account.
 func (t *Table) Open(s Slot) bool { return t.accounts[s].First >= None }
 
-// closedMark in First tells a closed slot.
-const closedMark = None - 1
+// First of a closed slot is below None: endOfClosed less the slot that was closed
+// before it.
+const endOfClosed = 3 * None
 
 // Find returns the slot of an account, or None.
-func (t *Table) Find(id event.AccountID) Slot { return Slot(t.ids.Find(uint64(id))) }
+func (t *Table) Find(id event.AccountID) Slot { return t.ids.find(t.accounts, id) }
 
 // At returns the account at s, which must be open.
 func (t *Table) At(s Slot) *Account { return &t.accounts[s] }
 
+// Round returns the round of the account at s.
+func (t *Table) Round(s Slot) *Round { return &t.rounds[s] }
+
 // Add opens an account, which must not exist; false when the table is full.
 func (t *Table) Add(id, owner event.AccountID, mode event.AccountMode) (Slot, bool) {
-	s := Slot(t.opened)
-	switch n := len(t.free); {
-	case n > 0:
-		s, t.free = t.free[n-1], t.free[:n-1]
+	s := t.closed
+	switch {
+	case s != None:
+		t.closed = endOfClosed - Slot(t.accounts[s].First)
 	case t.opened < len(t.accounts):
+		s = Slot(t.opened)
 		t.opened++
 	default:
 		return None, false
 	}
-	t.ids.Put(uint64(id), int32(s))
 	t.accounts[s] = Account{ID: id, Owner: owner, Mode: mode, LastReduced: None, First: None}
+	t.rounds[s] = Round{}
+	t.ids.put(id, s)
 	return s, true
 }
 
 // Full reports whether no account can be added.
-func (t *Table) Full() bool { return t.ids.Len() == len(t.accounts) }
+func (t *Table) Full() bool { return t.ids.n == len(t.accounts) }
 
 // Room returns how many positions can be added.
 func (t *Table) Room() int { return len(t.positions) - t.held }
@@ -170,13 +204,20 @@ func (t *Table) Remove(s Slot) {
 	if a.First != None {
 		panic("account: removing an account that holds positions")
 	}
-	t.ids.Delete(uint64(a.ID))
-	*a = Account{First: closedMark}
-	t.free = append(t.free, s)
+	t.ids.remove(t.accounts, a.ID)
+	*a = Account{First: endOfClosed - int32(t.closed)}
+	t.closed = s
 }
 
 // Position returns the position at index i.
 func (t *Table) Position(i int32) *Position { return &t.positions[i] }
+
+// Fee returns the part of the account's pending fees that the position at i
+// caused.
+func (t *Table) Fee(i int32) *fixedpoint.Amount { return &t.fees[i] }
+
+// Symbol returns the symbol of a position's contract.
+func (t *Table) Symbol(p *Position) event.SymbolID { return t.symbols[p.Contract] }
 
 // Next returns the index of the account's position after p, or None. Positions
 // are ordered by symbol id, one-way and long before short.
@@ -185,43 +226,54 @@ func (t *Table) Next(p *Position) int32 { return p.next }
 // Lookup returns the index of the account's position, or None.
 func (t *Table) Lookup(s Slot, symbol event.SymbolID, side event.PositionSide) int32 {
 	for i := t.accounts[s].First; i != None; i = t.positions[i].next {
-		if p := &t.positions[i]; p.Symbol == symbol && p.Side == side {
+		if p := &t.positions[i]; t.symbols[p.Contract] == symbol && p.Side == side {
 			return i
 		}
 	}
 	return None
 }
 
-// Insert adds an empty position, which must not exist; there must be Room.
+// Insert adds an empty position, which must not exist; there must be Room. A
+// contract always comes with the same symbol.
 func (t *Table) Insert(s Slot, symbol event.SymbolID, side event.PositionSide, contract int32) int32 {
-	i := t.freePos
-	t.freePos = t.positions[i].next
-	t.held++
+	i := t.place(s)
+	t.symbols[contract] = symbol
 	link := &t.accounts[s].First
-	for *link != None && before(&t.positions[*link], symbol, side) {
+	for *link != None && t.before(&t.positions[*link], symbol, side) {
 		link = &t.positions[*link].next
 	}
-	head := t.holders[contract]
-	t.positions[i] = Position{
-		Symbol: symbol, Side: side, Contract: contract, Account: s,
-		next: *link, before: None, after: head,
-	}
+	t.positions[i] = Position{Side: side, Contract: contract, Account: s, next: *link}
 	*link = i
-	if head != None {
-		t.positions[head].before = i
-	}
-	t.holders[contract] = i
+	t.holders[contract]++
+	t.held++
 	return i
 }
 
-func before(p *Position, symbol event.SymbolID, side event.PositionSide) bool {
-	return p.Symbol < symbol || p.Symbol == symbol && p.Side < side
+func (t *Table) before(p *Position, symbol event.SymbolID, side event.PositionSide) bool {
+	own := t.symbols[p.Contract]
+	return own < symbol || own == symbol && p.Side < side
+}
+
+// place takes a free position, one of the account's home if there is one, else the
+// last: homes are given out from the first.
+func (t *Table) place(s Slot) int32 {
+	i, home := t.lastFree, int(s)*t.perHome
+	for k := home; k < min(home+t.perHome, len(t.positions)); k++ {
+		if t.positions[k].free {
+			i = int32(k)
+			break
+		}
+	}
+	before, after := int32(t.positions[i].Account), t.positions[i].next
+	*t.afterFree(before) = after
+	*t.beforeFree(after) = before
+	return i
 }
 
 // Prune deletes the position at i if nothing is left of it.
 func (t *Table) Prune(i int32) {
 	p := &t.positions[i]
-	if p.Qty != 0 || p.Fee != 0 {
+	if p.Qty != 0 || t.fees[i] != 0 {
 		return
 	}
 	link := &t.accounts[p.Account].First
@@ -229,25 +281,32 @@ func (t *Table) Prune(i int32) {
 		link = &t.positions[*link].next
 	}
 	*link = p.next
-	if p.before == None {
-		t.holders[p.Contract] = p.after
-	} else {
-		t.positions[p.before].after = p.after
-	}
-	if p.after != None {
-		t.positions[p.after].before = p.before
-	}
-	*p = Position{next: t.freePos}
-	t.freePos = i
+	t.holders[p.Contract]--
 	t.held--
+	*t.beforeFree(t.firstFree) = i
+	*p = Position{free: true, Account: None, next: t.firstFree}
+	t.firstFree = i
 }
 
-// FirstHolder returns the index of some position in the contract, or None; with
-// NextHolder it walks them all, in no particular order.
-func (t *Table) FirstHolder(contract int32) int32 { return t.holders[contract] }
+// afterFree is where the free position after i is noted, beforeFree where the one
+// before it is.
+func (t *Table) afterFree(i int32) *int32 {
+	if i == None {
+		return &t.firstFree
+	}
+	return &t.positions[i].next
+}
 
-// NextHolder returns the position after p among the holders of its contract.
-func (t *Table) NextHolder(p *Position) int32 { return p.after }
+func (t *Table) beforeFree(i int32) *int32 {
+	if i == None {
+		return &t.lastFree
+	}
+	return (*int32)(&t.positions[i].Account)
+}
+
+// Holders returns how many positions there are in the contract, empty ones with a
+// pending fee among them.
+func (t *Table) Holders(contract int32) int { return int(t.holders[contract]) }
 
 // Flat reports whether the account holds no quantity.
 func (t *Table) Flat(s Slot) bool {

@@ -185,7 +185,7 @@ func (m *Machine) replaceable(s account.Slot) int {
 	}
 	for i := m.accounts.At(s).First; i != account.None; {
 		p := m.accounts.Position(i)
-		if p.Fee == 0 {
+		if *m.accounts.Fee(i) == 0 {
 			n++
 		}
 		i = m.accounts.Next(p)
@@ -201,7 +201,7 @@ func (m *Machine) noteReductions(s account.Slot, e event.Event) {
 		p := m.accounts.Position(i)
 		now := fixedpoint.Qty(0)
 		for j := range e.Positions() {
-			if q := e.Position(j); q.Symbol == p.Symbol && q.Side == p.Side {
+			if q := e.Position(j); q.Symbol == m.accounts.Symbol(p) && q.Side == p.Side {
 				now = q.Qty
 			}
 		}

@@ -30,7 +30,7 @@ func (m *Machine) handle() {
 			kept = append(kept, s)
 		}
 	}
-	if m.timed && m.now >= m.roundDue {
+	if m.timed && m.timers.next() <= m.now {
 		kept = m.appendTimedOut(kept)
 	}
 	m.touched = kept
@@ -72,7 +72,7 @@ func (m *Machine) decide(s account.Slot) {
 	a := m.accounts.At(s)
 	switch {
 	case a.Orders > 0:
-		m.checkTimeout(s)
+		m.alarmTimeout(s) // only an overdue one is brought here
 		return
 	case a.Has(account.OutOfSync):
 		return
@@ -193,15 +193,19 @@ func (m *Machine) payFees(s account.Slot) {
 func (m *Machine) releaseFees(s account.Slot) []contractFee {
 	a := m.accounts.At(s)
 	fees := m.scratch.fees[:0]
+	if a.Pending == 0 {
+		return fees // so none of its positions has any
+	}
 	for i := a.First; i != account.None; {
 		p := m.accounts.Position(i)
 		next := m.accounts.Next(p)
-		if n := len(fees); p.Fee != 0 && n > 0 && fees[n-1].contract == p.Contract {
-			fees[n-1].fee += p.Fee
-		} else if p.Fee != 0 {
-			fees = append(fees, contractFee{p.Contract, p.Fee})
+		fee, contract := m.accounts.Fee(i), p.Contract
+		if n := len(fees); *fee != 0 && n > 0 && fees[n-1].contract == contract {
+			fees[n-1].fee += *fee
+		} else if *fee != 0 {
+			fees = append(fees, contractFee{contract, *fee})
 		}
-		p.Fee = 0
+		*fee = 0
 		m.accounts.Prune(i)
 		i = next
 	}

@@ -59,7 +59,7 @@ func TestCanary(t *testing.T) {
 		{"settled", true, func(m *Machine, _ *account.Account, _ *account.Position) { m.contracts[0].mark = 1 }},
 		{"pending", true, func(_ *Machine, a *account.Account, _ *account.Position) { a.Pending++ }},
 		{"open orders", true, func(_ *Machine, a *account.Account, _ *account.Position) { a.Orders++ }},
-		{"empty position", true, func(_ *Machine, _ *account.Account, p *account.Position) { p.Fee-- }},
+		{"empty position", true, func(m *Machine, a *account.Account, _ *account.Position) { *m.accounts.Fee(a.First)-- }},
 	} {
 		if !c.always && !invariant.Enabled {
 			continue // what came in is only counted there

@@ -66,7 +66,7 @@ func (m *Machine) find(t *terms, r *ranking, i int) place {
 // isPlace reports whether a remembered place still is the member's position.
 func (m *Machine) isPlace(w place, member *adl.Member, id event.SymbolID) bool {
 	p := m.accounts.Position(w.at)
-	return p.Qty != 0 && p.Account == w.slot && p.Symbol == id && p.Side == member.Side &&
+	return p.Qty != 0 && p.Account == w.slot && m.accounts.Symbol(p) == id && p.Side == member.Side &&
 		m.accounts.At(w.slot).ID == member.Account
 }
 

@@ -140,10 +140,11 @@ func (m *Machine) checkAccount(s account.Slot, orders map[event.AccountID]int32)
 	pending, open := fixedpoint.Amount(0), false
 	for i := a.First; i != account.None; {
 		p := m.accounts.Position(i)
-		if p.Qty == 0 && (p.Fee == 0 || p.Cost != 0) || p.Fee < 0 || p.Account != s {
-			return fmt.Errorf("machine: account %d has an empty position in symbol %d", a.ID, p.Symbol)
+		fee := *m.accounts.Fee(i)
+		if p.Qty == 0 && (fee == 0 || p.Cost != 0) || fee < 0 || p.Account != s {
+			return fmt.Errorf("machine: account %d has an empty position in symbol %d", a.ID, m.accounts.Symbol(p))
 		}
-		pending += p.Fee
+		pending += fee
 		open = open || p.Qty != 0 && !m.blocked(&m.contracts[p.Contract])
 		i = m.accounts.Next(p)
 	}
@@ -192,7 +193,7 @@ func (m *Machine) checkStation(s account.Slot) error {
 		}
 		if !ok {
 			return fmt.Errorf("machine: account %d is %v in symbol %d (quiet %v, in trouble %v, healthy %v)",
-				a.ID, m.index.At(i), p.Symbol, quiet, trouble, healthy)
+				a.ID, m.index.At(i), m.accounts.Symbol(p), quiet, trouble, healthy)
 		}
 	}
 	safe := surplusOf(a, &worst).Sign() >= 0

@@ -7,6 +7,7 @@ import (
 	"github.com/backstop-fund/backstop/core/fund"
 	"github.com/backstop-fund/backstop/core/margin"
 	"github.com/backstop-fund/backstop/core/offload"
+	"github.com/backstop-fund/backstop/core/trigger"
 	"github.com/backstop-fund/backstop/fixedpoint"
 )
 
@@ -63,8 +64,8 @@ type contract struct {
 }
 
 const (
-	longs  = 0
-	shorts = 1
+	longs  = int(trigger.Below)
+	shorts = int(trigger.Above)
 )
 
 func (c *contract) startTime(now int64) {

@@ -97,8 +97,8 @@ type Machine struct {
 	fundNames []int32 // funds by name
 	heldMarks int     // contracts whose mark is held
 	index     *trigger.Index
-	scan      bool  // look at all holders instead
-	roundDue  int64 // no round is due before this time
+	scan      bool // look at all holders instead
+	timers    timers
 
 	// The event in hand.
 	fx       *event.Effects
@@ -144,6 +144,7 @@ func New(l Limits) (*Machine, error) {
 		changed:   make([]int32, 0, l.Funds),
 		before:    make([]fundBefore, l.Funds),
 	}
+	m.timers = newTimers(l.Orders, m.accounts)
 	m.settings.Tiers = make([]event.Tier, 0, event.MaxTiers)
 	return m, nil
 }
@@ -299,7 +300,7 @@ func (m *Machine) startTime() {
 	}
 	for i := range m.orders.orders {
 		if o := &m.orders.orders[i]; o.id != 0 && !o.done && !o.offload {
-			m.startTimeout(m.accounts.At(m.accounts.Find(o.account)))
+			m.startTimeout(m.accounts.Find(o.account))
 		}
 	}
 }

@@ -198,15 +198,15 @@ func (m *Machine) bookLiquidation(o *order, l *leg) {
 	if l.at == account.None {
 		l.at = m.accounts.Insert(l.slot, m.contracts[l.contract].id, l.side, l.contract)
 	}
-	p := m.accounts.Position(l.at)
-	earlier := p.Fee
-	p.Fee++ // keeps the row while the booking may empty it
+	due := m.accounts.Fee(l.at)
+	earlier := *due
+	*due++ // keeps the row while the booking may empty it
 	m.book(l)
-	p.Fee = earlier
+	*due = earlier
 	a := m.accounts.At(l.slot)
 	fee := m.liquidationFee(a, o.contract, l.quote)
 	a.Pending += fee
-	p.Fee += fee
+	*due += fee
 	m.accounts.Prune(l.at)
 }
 
@@ -268,7 +268,7 @@ func (m *Machine) applyOrderDone(h *event.Record) event.Reject {
 	if a.Orders > 0 {
 		return event.Accepted
 	}
-	a.RoundDue = 0
+	m.timers.stop(s)
 	a.Waiting = !a.RoundFilled
 	switch {
 	case a.RoundFilled:

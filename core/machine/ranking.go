@@ -6,6 +6,7 @@ import (
 
 	"github.com/backstop-fund/backstop/core/account"
 	"github.com/backstop-fund/backstop/core/adl"
+	"github.com/backstop-fund/backstop/core/trigger"
 	"github.com/backstop-fund/backstop/fixedpoint"
 )
 
@@ -37,16 +38,14 @@ func (m *Machine) rank(contract int32, side int) {
 	c := &m.contracts[contract]
 	r := &c.rankings[side]
 	list := m.scratch.holders[:0]
-	for i := m.accounts.FirstHolder(contract); i != account.None; {
+	m.index.Each(contract, trigger.Side(side), func(i int32) bool {
 		p := m.accounts.Position(i)
-		if p.Qty != 0 && (p.Qty > 0) == (side == longs) {
-			if _, ok := m.eligible(p.Account); ok {
-				l := m.legOf(p)
-				list = append(list, holder{at: i, pnl: l.PnL()})
-			}
+		if _, ok := m.eligible(p.Account); ok {
+			l := m.legOf(p)
+			list = append(list, holder{at: i, pnl: l.PnL()})
 		}
-		i = m.accounts.NextHolder(p)
-	}
+		return true
+	})
 	m.scratch.holders = list
 	if len(list) > c.maxCounter {
 		selectFirst(list, c.maxCounter, func(a, b holder) int {

@@ -173,8 +173,11 @@ func (m *Machine) readAccounts(r *reader) {
 		s, _ := m.accounts.Add(id, owner, event.Cross)
 		a := m.accounts.At(s)
 		a.Wallet = fixedpoint.Amount(r.I64())
-		a.RoundDue = r.I64()
-		a.Timeout = r.I64()
+		due := r.I64()
+		m.accounts.Round(s).Timeout = r.I64()
+		if due != 0 {
+			m.timers.start(s, due)
+		}
 		a.Attempts = int32(r.U32())
 		a.Mode = event.AccountMode(r.U8())
 		a.Flags = account.Flags(r.U8())
@@ -200,8 +203,10 @@ func (m *Machine) readPositions(r *reader) {
 		i := m.accounts.Insert(s, symbol, side, c)
 		p := m.accounts.Position(i)
 		m.setQty(i, fixedpoint.Qty(r.I64()))
-		p.Cost, p.Fee = fixedpoint.Amount(r.I64()), fixedpoint.Amount(r.I64())
-		m.accounts.At(s).Pending += p.Fee
+		p.Cost = fixedpoint.Amount(r.I64())
+		fee := fixedpoint.Amount(r.I64())
+		*m.accounts.Fee(i) = fee
+		m.accounts.At(s).Pending += fee
 		k := &m.contracts[c]
 		k.most = max(k.most, p.Qty, -p.Qty)
 	}
@@ -236,6 +241,11 @@ func (m *Machine) readOrders(r *reader) {
 	slices.SortFunc(finished, func(a, b order) int { return cmp.Compare(a.doneSeq, b.doneSeq) })
 	for i := range finished {
 		m.orders.finish(m.orders.find(finished[i].id), finished[i].doneSeq)
+	}
+	for _, t := range m.timers.heap {
+		if a := m.accounts.At(t.slot); a.Orders == 0 {
+			r.fail("account %d has a round that is due and no order of it", a.ID)
+		}
 	}
 }
 

@@ -151,8 +151,8 @@ func (m *Machine) startRound(s account.Slot, sums *margin.Sums, r *rules, market
 			break // the off-lot remainder made the difference
 		}
 	}
-	a.Timeout = r.timeout
-	m.startTimeout(a)
+	m.accounts.Round(s).Timeout = r.timeout
+	m.startTimeout(s)
 }
 
 func (m *Machine) cancelOrders(id event.AccountID) {
@@ -227,44 +227,29 @@ func tickLimit(tick fixedpoint.Price, sells bool, a, b, d fixedpoint.Int256) fix
 }
 
 // startTimeout sets when an open round is overdue, once time is known.
-func (m *Machine) startTimeout(a *account.Account) {
+func (m *Machine) startTimeout(s account.Slot) {
 	if m.now == 0 && !m.timed {
 		return
 	}
-	a.RoundDue = later(m.now, a.Timeout)
-	m.roundDue = min(m.roundDue, a.RoundDue)
+	m.timers.start(s, later(m.now, m.accounts.Round(s).Timeout))
 }
 
-// appendTimedOut adds the accounts whose round is overdue. It looks at the open
-// orders when the earliest of them may be.
+// appendTimedOut adds the accounts whose round is overdue, and stops their timers.
 func (m *Machine) appendTimedOut(list []int32) []int32 {
-	m.roundDue = 1<<63 - 1
-	for i := range m.orders.orders {
-		o := &m.orders.orders[i]
-		if o.id == 0 || o.done || o.offload {
-			continue
-		}
-		s := m.accounts.Find(o.account)
-		due := m.accounts.At(s).RoundDue
-		if due != 0 && due <= m.now {
-			list = append(list, int32(s))
-		} else if due != 0 {
-			m.roundDue = min(m.roundDue, due)
-		}
+	for m.timers.next() <= m.now {
+		s := m.timers.heap[0].slot
+		m.timers.stop(s)
+		list = append(list, int32(s))
 	}
 	return list
 }
 
-// checkTimeout raises order_timeout for a round not done in time, again every
+// alarmTimeout raises order_timeout for a round not done in time, again every
 // timeout. The round is never assumed dead.
-func (m *Machine) checkTimeout(s account.Slot) {
-	a := m.accounts.At(s)
-	if a.RoundDue == 0 || a.RoundDue > m.now {
-		return
-	}
+func (m *Machine) alarmTimeout(s account.Slot) {
 	m.fx.Append(event.Effect{
 		Kind: event.EffectAlarm, Flags: event.HasAccount, Reason: uint8(event.AlarmOrderTimeout),
-		Account: a.ID,
+		Account: m.accounts.At(s).ID,
 	})
-	m.startTimeout(a)
+	m.startTimeout(s)
 }

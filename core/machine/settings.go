@@ -3,7 +3,6 @@ package machine
 import (
 	"slices"
 
-	"github.com/backstop-fund/backstop/core/account"
 	"github.com/backstop-fund/backstop/core/event"
 	"github.com/backstop-fund/backstop/core/margin"
 	"github.com/backstop-fund/backstop/core/offload"
@@ -215,5 +214,5 @@ func (c *contract) set(s *event.SymbolSettings, isNew bool) {
 // its fund has inventory or an order in it.
 func (m *Machine) isHeld(c *contract) bool {
 	i := m.symbolIDs.Find(uint64(c.id))
-	return m.accounts.FirstHolder(i) != account.None || c.inventory.Qty != 0 || c.offloadOrder != 0
+	return m.accounts.Holders(i) != 0 || c.inventory.Qty != 0 || c.offloadOrder != 0
 }

@@ -186,8 +186,8 @@ func (m *Machine) writeAccounts(w writer) {
 		w.U64(uint64(a.ID))
 		w.U64(uint64(a.Owner))
 		w.I64(int64(a.Wallet))
-		w.I64(a.RoundDue)
-		w.I64(a.Timeout)
+		w.I64(m.timers.due(s))
+		w.I64(m.accounts.Round(s).Timeout)
 		w.U32(uint32(a.Attempts))
 		w.U8(uint8(a.Mode))
 		w.U8(uint8(a.Flags))
@@ -205,11 +205,11 @@ func (m *Machine) writeAccounts(w writer) {
 		for i := a.First; i != account.None; {
 			p := m.accounts.Position(i)
 			w.U64(uint64(a.ID))
-			w.U64(uint64(p.Symbol))
+			w.U64(uint64(m.accounts.Symbol(p)))
 			w.U8(uint8(p.Side))
 			w.I64(int64(p.Qty))
 			w.I64(int64(p.Cost))
-			w.I64(int64(p.Fee))
+			w.I64(int64(*m.accounts.Fee(i)))
 			i = m.accounts.Next(p)
 		}
 	}

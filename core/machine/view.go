@@ -7,6 +7,7 @@ import (
 	"github.com/backstop-fund/backstop/core/adl"
 	"github.com/backstop-fund/backstop/core/event"
 	"github.com/backstop-fund/backstop/core/margin"
+	"github.com/backstop-fund/backstop/core/trigger"
 	"github.com/backstop-fund/backstop/fixedpoint"
 )
 
@@ -125,7 +126,7 @@ func (m *Machine) status(s account.Slot, sums *margin.Sums, known bool) event.St
 func (w *Viewer) position(a *account.Account, p *account.Position) event.PositionView {
 	l := w.m.legOf(p)
 	v := event.PositionView{
-		Symbol: p.Symbol, Side: p.Side, Qty: p.Qty, Cost: p.Cost, Entry: priceOf(p.Cost, p.Qty), Mark: l.Mark, Quantile: -1,
+		Symbol: w.m.accounts.Symbol(p), Side: p.Side, Qty: p.Qty, Cost: p.Cost, Entry: priceOf(p.Cost, p.Qty), Mark: l.Mark, Quantile: -1,
 	}
 	if l.Mark != 0 {
 		v.PnL = amount(l.PnL())
@@ -141,7 +142,7 @@ func (w *Viewer) prices(a *account.Account, sums *margin.Sums, v *event.AccountV
 	for _, c := range m.closings(a, sums) {
 		p := m.accounts.Position(c.at)
 		at := slices.IndexFunc(v.Positions, func(x event.PositionView) bool {
-			return x.Symbol == p.Symbol && x.Side == p.Side
+			return x.Symbol == m.accounts.Symbol(p) && x.Side == p.Side
 		})
 		v.Positions[at].BankruptcyPrice = c.price()
 	}
@@ -180,7 +181,7 @@ func (m *Machine) liquidationPrices(a *account.Account, wallet fixedpoint.Amount
 	var own margin.Sums
 	for i := a.First; i != account.None; {
 		p := m.accounts.Position(i)
-		if p.Symbol == symbol && p.Qty != 0 {
+		if m.accounts.Symbol(p) == symbol && p.Qty != 0 {
 			legs[n] = m.legOf(p)
 			own.Add(&legs[n])
 			n++
@@ -209,19 +210,17 @@ func (w *Viewer) rankContract(contract int32) {
 	c := &m.contracts[contract]
 	for side := range c.rankings {
 		var members []adl.Member
-		for i := m.accounts.FirstHolder(contract); i != account.None; {
+		m.index.Each(contract, trigger.Side(side), func(i int32) bool {
 			p := m.accounts.Position(i)
-			if p.Qty != 0 && (p.Qty > 0) == (side == longs) {
-				if _, ok := m.eligible(p.Account); ok {
-					l := m.legOf(p)
-					members = append(members, adl.Member{
-						Account: m.accounts.At(p.Account).ID, Side: p.Side, InProfit: l.PnL().Sign() > 0,
-						Inputs: m.inputs(p.Account, i),
-					})
-				}
+			if _, ok := m.eligible(p.Account); ok {
+				l := m.legOf(p)
+				members = append(members, adl.Member{
+					Account: m.accounts.At(p.Account).ID, Side: p.Side, InProfit: l.PnL().Sign() > 0,
+					Inputs: m.inputs(p.Account, i),
+				})
 			}
-			i = m.accounts.NextHolder(p)
-		}
+			return true
+		})
 		slices.SortFunc(members, func(a, b adl.Member) int { return adl.Compare(c.score, &a, &b) })
 		for i, x := range members {
 			w.ranks[key{contract, x.Account, x.Side}] = int8(4 - 5*i/len(members))
