@@ -56,6 +56,17 @@ func Quote(q Qty, p Price) (Amount, bool) {
 	return Amount(quote), ok
 }
 
+// QuoteFits reports whether [Quote] has an answer, without the division that
+// rounds it: whether |q| x p is below the largest Amount and a half. A product that
+// would round to the least int64 counts as too large, as its magnitude is.
+func QuoteFits(q Qty, p Price) bool {
+	return Value(q, p).Abs().Less(quoteLimit)
+}
+
+// quoteLimit is half a step above the largest Amount: what is there rounds up, as
+// 2^63 - 1 is odd.
+var quoteLimit = Mul64(1<<63-1, One).Add(Int128From(One / 2))
+
 // UnitPrice is |a| / |q| rounded half-even: the entry price of a cost, the
 // bankruptcy price of a quote. It is for showing, not for deciding. It reports
 // false if q is 0 or the price does not fit.

@@ -43,6 +43,9 @@ func TestQuoteMatchesApd(t *testing.T) {
 		if mirrored, ok2 := Quote(Qty(-q), Price(p)); q != math.MinInt64 && ok && ok2 && mirrored != -got {
 			t.Fatalf("the other side's quote = %d, want %d", int64(mirrored), -int64(got))
 		}
+		if fits, sure := QuoteFits(Qty(q), Price(p)), ok && got != math.MinInt64; fits != sure {
+			t.Fatalf("QuoteFits = %v, Quote = %d, %v", fits, int64(got), ok)
+		}
 		want(t, "Value", big128(Value(Qty(q), Price(p))), new(big.Int).Mul(bigInt(q), bigInt(p)))
 	})
 }

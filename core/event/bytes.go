@@ -117,6 +117,30 @@ func (e Event) Validate() error {
 	return e.validateBody()
 }
 
+// plain lists the legal codes and flags of each kind that is a single record,
+// whatever its words say.
+var plain = func() (list [kindEnd]struct {
+	codes uint8
+	flags Flags
+}) {
+	for k := range list {
+		switch k := Kind(k); k {
+		case KindNone, KindFund, KindSymbol, KindAccountState, KindTrade:
+		default:
+			list[k].codes, list[k].flags = shapes[k].codes, shapes[k].flags|FlagTime|FlagSource
+		}
+	}
+	return list
+}()
+
+// Plain reports whether e is a single record that [Event.Validate] accepts. It runs
+// for every event; where it says no, Validate has the last word.
+func (e Event) Plain() bool {
+	h := &e[0]
+	k := h.Kind()
+	return len(e) == 1 && k < kindEnd && h.Code() < plain[k].codes && h.Flags()&^plain[k].flags == 0 && h.More() == 0
+}
+
 // bodyFits reports whether n body records are what e's kind needs.
 func (e Event) bodyFits(n int) bool {
 	switch e[0].Kind() {

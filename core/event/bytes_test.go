@@ -74,6 +74,35 @@ func TestValidateRefuses(t *testing.T) {
 	}
 }
 
+// Plain is Validate at a glance: it never accepts more, and of single records of
+// fixed kinds nothing less.
+func TestPlainIsValid(t *testing.T) {
+	plain := 0
+	for kind := range uint64(event.KindAck) + 2 {
+		for code := range uint64(18) {
+			for flags := range uint64(1 << 12) {
+				e := event.Event{{kind | code<<8 | flags<<16, 1, 2, 3, 4, 5, 6, 7}}
+				valid := e.Validate() == nil
+				if e.Plain() && !valid {
+					t.Fatalf("kind %d, code %d, flags %#x is plain and not valid", kind, code, flags)
+				}
+				if k := event.Kind(kind); valid && !e.Plain() && k != event.KindTrade {
+					t.Fatalf("%v, code %d, flags %#x is valid and not plain", k, code, flags)
+				}
+				if e.Plain() {
+					plain++
+				}
+			}
+		}
+	}
+	if plain == 0 {
+		t.Error("nothing is plain")
+	}
+	if (event.Event{{uint64(event.KindHalt) | 1<<32}}).Plain() || (event.Event{event.Halt(1), {}}).Plain() {
+		t.Error("an event with more records is plain")
+	}
+}
+
 // Whatever is decoded has the bytes it came from, and accessors that are safe.
 func FuzzDecode(f *testing.F) {
 	name, _ := event.MakeName("BTCUSDT")

@@ -26,7 +26,8 @@ type scratch struct {
 func (m *Machine) handle() {
 	kept := m.touched[:0]
 	for _, s := range m.touched {
-		if m.look(account.Slot(s)) {
+		m.accounts.At(s).Listed = false
+		if m.look(s) {
 			kept = append(kept, s)
 		}
 	}
@@ -34,18 +35,14 @@ func (m *Machine) handle() {
 		kept = m.appendTimedOut(kept)
 	}
 	m.touched = kept
-	slices.SortFunc(kept, func(a, b int32) int {
-		return cmp.Compare(m.accounts.At(account.Slot(a)).ID, m.accounts.At(account.Slot(b)).ID)
+	slices.SortFunc(kept, func(a, b account.Slot) int {
+		return cmp.Compare(m.accounts.At(a).ID, m.accounts.At(b).ID)
 	})
-	last := int32(account.None)
 	for _, s := range kept {
-		if s != last {
-			m.decide(account.Slot(s))
-		}
-		last = s
+		m.decide(s)
 	}
 	for _, s := range kept {
-		m.station(account.Slot(s))
+		m.station(s)
 	}
 	for i := range m.equities { // counterparties
 		m.station(m.equities[i].slot)

@@ -120,8 +120,6 @@ func (m *Machine) setPosition(at int32, b account.Booking) {
 	p := m.accounts.Position(at)
 	m.setQty(at, b.Qty)
 	p.Cost = b.Cost
-	c := &m.contracts[p.Contract]
-	c.most = max(c.most, b.Qty, -b.Qty)
 	a := m.accounts.At(p.Account)
 	a.Flags &^= account.Indebted // whoever holds or held a contract has a fund
 	if b.Reduced {

@@ -13,7 +13,23 @@ import (
 
 // contract is a perpetual contract: its settings, its mark, and the inventory its
 // fund holds of it.
+//
+// What every tick and every check of a holder needs comes first.
 type contract struct {
+	mark     fixedpoint.Price // last accepted; 0 before the first
+	markTime int64            // its own time; 0 if it came before any t
+	last     int64            // own time of the last tick, accepted as the mark or not
+	held     fixedpoint.Price // a mark that jumped too far; 0 if none
+	maxJump  fixedpoint.Rate
+	maxAge   int64
+	tiers    *margin.Tiers
+	halted   bool
+	suspect  bool // the last tick was flagged
+	// most is at least the largest |qty| anyone holds, and exactly that unless fewer is
+	// set: a bound for the overflow check, not part of the state.
+	fewer bool
+	most  fixedpoint.Qty
+
 	id   event.SymbolID
 	name event.Name
 	fund int32
@@ -28,23 +44,13 @@ type contract struct {
 	whole        bool
 	capShare     fixedpoint.Rate
 	maxDeviation fixedpoint.Rate
-	maxAge       int64
-	maxJump      fixedpoint.Rate
 	maxHold      int64
 	policy       event.Policy
 	score        event.Score
 	maxCounter   int
 	offload      offload.Settings
-	tiers        margin.Tiers
 
-	mark     fixedpoint.Price // last accepted; 0 before the first
-	markTime int64            // its own time; 0 if it came before any t
-	last     int64            // own time of the last tick, accepted as the mark or not
-	halted   bool
-	suspect  bool // the last tick was flagged
-
-	held      fixedpoint.Price // a mark that jumped too far; 0 if none
-	heldTime  int64            // its own time
+	heldTime  int64 // own time of the held mark
 	heldSince int64
 	heldMore  uint8 // further ticks since the hold began
 
@@ -57,10 +63,14 @@ type contract struct {
 	offloadOrder event.OrderID
 
 	rankings [2]ranking // of longs and of shorts
+}
 
-	// most is at least the largest |qty| anyone has held since it was last counted:
-	// a bound for the overflow check, not part of the state.
-	most fixedpoint.Qty
+// noteSize keeps the bound of what anyone holds, when a position changes.
+func (c *contract) noteSize(was, is fixedpoint.Qty) {
+	c.most = max(c.most, is, -is)
+	if was == c.most || was == -c.most {
+		c.fewer = true
+	}
 }
 
 const (

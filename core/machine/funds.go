@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/backstop-fund/backstop/core/account"
@@ -63,8 +64,8 @@ func (m *Machine) reportFunds() {
 
 // exposure sums what a fund holds at the last accepted marks.
 func (m *Machine) exposure(i int32) (x fund.Exposure) {
-	for j := range m.contracts {
-		if c := &m.contracts[j]; c.fund == i && c.inventory.Qty != 0 && c.mark != 0 {
+	for _, j := range m.stocked {
+		if c := &m.contracts[j]; c.fund == i && c.mark != 0 {
 			x.Add(c.inventory, c.mark)
 		}
 	}
@@ -175,9 +176,9 @@ func (m *Machine) capsHold(i int32, cash fixedpoint.Amount) bool {
 	f.Cash = cash
 	x := m.exposure(i)
 	m.refusal.Room = shownMargin(f.CapNotional(x))
-	for j := range m.contracts {
+	for _, j := range m.stocked {
 		c := &m.contracts[j]
-		if c.fund == i && c.inventory.Qty != 0 &&
+		if c.fund == i &&
 			!f.WithinCap(x, c.capShare, fixedpoint.Value(c.inventory.Qty, c.mark).Abs()) {
 			return false
 		}
@@ -233,7 +234,8 @@ func (m *Machine) stock(j int32, qty fixedpoint.Qty, quote fixedpoint.Amount, t 
 	m.changing(c.fund).stocked = true
 	was := c.inventory.Qty
 	c.inventory = fund.Inventory{Qty: b.Qty, Cost: b.Cost}
-	c.most = max(c.most, b.Qty, -b.Qty)
+	c.noteSize(was, b.Qty)
+	m.noteStock(j)
 	switch {
 	case b.Qty == 0:
 		c.sliceFrom = 0
@@ -241,6 +243,19 @@ func (m *Machine) stock(j int32, qty fixedpoint.Qty, quote fixedpoint.Amount, t 
 		c.sliceFrom = m.now
 	}
 	m.moveCash(c.fund, j, t, b.Realized)
+}
+
+// noteStock keeps the list of contracts a fund holds something of.
+func (m *Machine) noteStock(j int32) {
+	at, listed := slices.BinarySearchFunc(m.stocked, m.contracts[j].id, func(i int32, id event.SymbolID) int {
+		return cmp.Compare(m.contracts[i].id, id)
+	})
+	switch holds := m.contracts[j].inventory.Qty != 0; {
+	case holds && !listed:
+		m.stocked = slices.Insert(m.stocked, at, j)
+	case !holds && listed:
+		m.stocked = slices.Delete(m.stocked, at, at+1)
+	}
 }
 
 // moveCash changes a fund's cash and writes the ledger entry; j is the contract,

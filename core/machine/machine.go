@@ -30,6 +30,7 @@ import (
 	"github.com/backstop-fund/backstop/core/fund"
 	"github.com/backstop-fund/backstop/core/internal/idmap"
 	"github.com/backstop-fund/backstop/core/internal/invariant"
+	"github.com/backstop-fund/backstop/core/margin"
 	"github.com/backstop-fund/backstop/core/trigger"
 	"github.com/backstop-fund/backstop/fixedpoint"
 )
@@ -83,6 +84,7 @@ type Machine struct {
 	mode      event.EngineMode
 	accounts  *account.Table
 	contracts []contract
+	tiers     []margin.Tiers // of the contracts
 	funds     []fund.Fund
 	orders    orderTable
 	sources   []source
@@ -96,6 +98,7 @@ type Machine struct {
 	byID      []int32 // contracts by symbol id
 	fundNames []int32 // funds by name
 	heldMarks int     // contracts whose mark is held
+	stocked   []int32 // contracts of which a fund holds something, by symbol id
 	index     *trigger.Index
 	scan      bool // look at all holders instead
 	timers    timers
@@ -103,9 +106,10 @@ type Machine struct {
 	// The event in hand.
 	fx       *event.Effects
 	now      int64 // time, once the event is accepted
-	refusal  event.Effect
-	touched  []int32 // slots of accounts, and for a moment positions
-	changed  []int32 // funds with a report pending
+	refusal  refusal
+	touched  []account.Slot // accounts, each once: those Listed
+	fired    []int32        // positions found for them
+	changed  []int32        // funds with a report pending
 	before   []fundBefore
 	equities []equityBefore
 	settings event.SymbolSettings
@@ -137,8 +141,11 @@ func New(l Limits) (*Machine, error) {
 		symbolIDs: idmap.New(l.Symbols),
 		fundIDs:   idmap.New(l.Funds),
 		byID:      make([]int32, 0, l.Symbols),
+		stocked:   make([]int32, 0, l.Symbols),
+		tiers:     make([]margin.Tiers, l.Symbols),
 		fundNames: make([]int32, 0, l.Funds),
-		touched:   make([]int32, 0, l.Accounts+l.Positions),
+		touched:   make([]account.Slot, 0, l.Accounts),
+		fired:     make([]int32, 0, min(l.Accounts, l.Positions)),
 		index:     trigger.New(l.Positions, l.Symbols),
 		gathered:  newLegs(2 * l.Symbols),
 		changed:   make([]int32, 0, l.Funds),
@@ -197,7 +204,7 @@ func (m *Machine) Apply(e event.Event, fx *event.Effects) (seq uint64, code even
 	m.seq++
 	m.fx = fx
 	fx.Begin(m.seq)
-	m.refusal = event.Effect{}
+	m.refusal = refusal{}
 	m.touched = m.touched[:0]
 	m.changed = m.changed[:0]
 	m.equities = m.equities[:0]
@@ -209,18 +216,19 @@ func (m *Machine) Apply(e event.Event, fx *event.Effects) (seq uint64, code even
 	if m.heldMarks > 0 {
 		// Who began to wait for a mark in this event may find it here.
 		for _, s := range m.touched {
-			m.station(account.Slot(s))
+			m.station(s)
 		}
 		m.expireHolds()
 	}
 	if m.mode == event.Live {
 		m.handle()
-		if k := e[0].Kind(); e[0].Has(event.FlagTime) || k == event.KindTick || k == event.KindTime {
+		if k := e[0].Kind(); len(m.stocked) > 0 && (e[0].Has(event.FlagTime) || k == event.KindTick || k == event.KindTime) {
 			m.offload()
 		}
 	} else {
 		for _, s := range m.touched {
-			m.station(account.Slot(s))
+			m.accounts.At(s).Listed = false
+			m.station(s)
 		}
 	}
 	m.reportFunds()
@@ -234,7 +242,7 @@ func (m *Machine) Apply(e event.Event, fx *event.Effects) (seq uint64, code even
 
 // accept checks e and, unless it is refused, makes its own change.
 func (m *Machine) accept(e event.Event) event.Reject {
-	if e.Validate() != nil {
+	if len(e) == 0 || !e.Plain() && e.Validate() != nil {
 		return event.Malformed
 	}
 	h := &e[0]
@@ -312,12 +320,33 @@ func (m *Machine) noRoom(r event.Resource, limit int) event.Reject {
 	return event.Capacity
 }
 
+// refusal is what a refusal would refer to, gathered while the event is checked: the
+// part of an Effect that refusals have. It is cleared for every event, so it is kept
+// small.
+type refusal struct {
+	Flags            event.EffectFlags
+	Rank, Candidates uint32
+	Account          event.AccountID
+	Symbol           event.SymbolID
+	Fund             event.FundID
+	Order            event.OrderID
+	RankedAt         uint64
+	Qty              fixedpoint.Qty
+	Price            fixedpoint.Price
+	Amount, Balance  fixedpoint.Amount
+	Room             fixedpoint.Int128
+}
+
 // reject reports a refusal with what it refers to, and an alarm where a capacity
 // is exhausted.
 func (m *Machine) reject(code event.Reject) {
 	m.stats.Rejected[code]++
-	x := m.refusal
-	x.Kind, x.Reason = event.EffectRejected, uint8(code)
+	r := &m.refusal
+	x := event.Effect{
+		Kind: event.EffectRejected, Reason: uint8(code), Flags: r.Flags, Rank: r.Rank, Candidates: r.Candidates,
+		Account: r.Account, Symbol: r.Symbol, Fund: r.Fund, Order: r.Order, RankedAt: r.RankedAt,
+		Qty: r.Qty, Price: r.Price, Amount: r.Amount, Balance: r.Balance, Room: r.Room,
+	}
 	m.fx.Append(x)
 	if code == event.Capacity {
 		x.Kind, x.Reason = event.EffectAlarm, uint8(event.AlarmCapacity)
@@ -400,7 +429,10 @@ func (m *Machine) applyMode(h *event.Record) event.Reject {
 // touch puts an account on the list of those whose health the event may have
 // changed; handle picks from it those that need a decision.
 func (m *Machine) touch(s account.Slot) {
-	m.touched = append(m.touched, int32(s))
+	if a := m.accounts.At(s); !a.Listed {
+		a.Listed = true
+		m.touched = append(m.touched, s)
+	}
 }
 
 // Symbols yields the contracts by id with their names.

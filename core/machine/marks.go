@@ -110,19 +110,18 @@ func (m *Machine) wouldOverflow(i int32, mark fixedpoint.Price) bool {
 	if !overflows(c.most, mark) {
 		return false
 	}
-	c.most = max(c.inventory.Qty, -c.inventory.Qty)
-	m.holders(i, func(at int32) bool {
-		q := m.accounts.Position(at).Qty
-		c.most = max(c.most, q, -q)
-		return true
-	})
+	if c.fewer { // than most, perhaps: counted again, once for each time the largest shrinks
+		c.most, c.fewer = max(c.inventory.Qty, -c.inventory.Qty), false
+		m.holders(i, func(at int32) bool {
+			q := m.accounts.Position(at).Qty
+			c.most = max(c.most, q, -q)
+			return true
+		})
+	}
 	return overflows(c.most, mark)
 }
 
-func overflows(q fixedpoint.Qty, p fixedpoint.Price) bool {
-	_, ok := fixedpoint.Quote(q, p)
-	return !ok
-}
+func overflows(q fixedpoint.Qty, p fixedpoint.Price) bool { return !fixedpoint.QuoteFits(q, p) }
 
 // expireHolds accepts the latest of the marks that were held for max_hold.
 func (m *Machine) expireHolds() {

@@ -5,11 +5,12 @@ import (
 	"github.com/backstop-fund/backstop/core/offload"
 )
 
-// offload sends one slice for every contract whose slice is due, by symbol id.
+// offload sends one slice for every contract whose slice is due, by symbol id. It
+// looks at the contracts a fund holds, after every event that carries time.
 func (m *Machine) offload() {
-	for _, i := range m.byID {
+	for _, i := range m.stocked {
 		c := &m.contracts[i]
-		if c.inventory.Qty == 0 || c.offload.Off || c.offloadOrder != 0 ||
+		if c.offload.Off || c.offloadOrder != 0 ||
 			c.sliceFrom == 0 || m.age(c.sliceFrom) < c.offload.Interval || m.blocked(c) {
 			continue
 		}

@@ -316,5 +316,5 @@ func (m *Machine) sums(a *account.Account) (s margin.Sums, known bool) {
 // legOf is a position as margin sees it.
 func (m *Machine) legOf(p *account.Position) margin.Leg {
 	c := &m.contracts[p.Contract]
-	return margin.Leg{Qty: p.Qty, Cost: p.Cost, Mark: c.mark, Tiers: &c.tiers}
+	return margin.Leg{Qty: p.Qty, Cost: p.Cost, Mark: c.mark, Tiers: c.tiers}
 }

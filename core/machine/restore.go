@@ -153,13 +153,15 @@ func (m *Machine) readContracts(r *reader) {
 			r.fail("contract %d is none", c.id)
 			return
 		}
+		c.tiers = &m.tiers[len(m.contracts)]
 		c.tiers.Set(tiers)
-		c.most = max(c.inventory.Qty, -c.inventory.Qty)
+		c.noteSize(0, c.inventory.Qty)
 		if c.held != 0 {
 			m.heldMarks++
 		}
 		m.contracts = append(m.contracts, c)
 		m.addSymbol(int32(len(m.contracts) - 1))
+		m.noteStock(int32(len(m.contracts) - 1))
 	}
 }
 
@@ -207,8 +209,6 @@ func (m *Machine) readPositions(r *reader) {
 		fee := fixedpoint.Amount(r.I64())
 		*m.accounts.Fee(i) = fee
 		m.accounts.At(s).Pending += fee
-		k := &m.contracts[c]
-		k.most = max(k.most, p.Qty, -p.Qty)
 	}
 }
 

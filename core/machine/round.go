@@ -109,10 +109,9 @@ func (m *Machine) startRound(s account.Slot, sums *margin.Sums, r *rules, market
 	}
 	if open > m.orders.room() {
 		a.Waiting = true
-		m.noRoom(event.Orders, m.limits.Orders)
 		m.fx.Append(event.Effect{
 			Kind: event.EffectAlarm, Flags: event.HasAccount, Reason: uint8(event.AlarmCapacity),
-			Account: a.ID, Candidates: m.refusal.Candidates, RankedAt: m.refusal.RankedAt,
+			Account: a.ID, Candidates: uint32(event.Orders), RankedAt: uint64(m.limits.Orders),
 		})
 		return
 	}
@@ -235,11 +234,11 @@ func (m *Machine) startTimeout(s account.Slot) {
 }
 
 // appendTimedOut adds the accounts whose round is overdue, and stops their timers.
-func (m *Machine) appendTimedOut(list []int32) []int32 {
+func (m *Machine) appendTimedOut(list []account.Slot) []account.Slot {
 	for m.timers.next() <= m.now {
 		s := m.timers.heap[0].slot
 		m.timers.stop(s)
-		list = append(list, int32(s))
+		list = append(list, s)
 	}
 	return list
 }

@@ -42,6 +42,9 @@ func (m *Machine) applySymbol(e event.Event) event.Reject {
 	case isNew && len(m.contracts) == cap(m.contracts):
 		return m.noRoom(event.Symbols, m.limits.Symbols)
 	}
+	if isNew {
+		next.tiers = &m.tiers[len(m.contracts)]
+	}
 	next.set(s, isNew)
 	if fundIndex >= 0 {
 		next.fund = fundIndex

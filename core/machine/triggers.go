@@ -190,6 +190,7 @@ func (m *Machine) rest(a *account.Account) {
 // setQty writes a position's quantity and keeps it in the lists of its side.
 func (m *Machine) setQty(at int32, q fixedpoint.Qty) {
 	p := m.accounts.Position(at)
+	m.contracts[p.Contract].noteSize(p.Qty, q)
 	if was := p.Qty; was == 0 || q == 0 || (was > 0) != (q > 0) {
 		if was != 0 {
 			m.index.Remove(p.Contract, sideOf(was), at)
@@ -205,44 +206,52 @@ func (m *Machine) setQty(at int32, q fixedpoint.Qty) {
 // it reached, who is eager, and who waited, if it is not blocked. With a new mark
 // nobody waits for the next any more.
 func (m *Machine) fire(i int32, isNew bool) {
-	c, first := &m.contracts[i], len(m.touched)
 	if m.scan {
-		m.holders(i, m.appendHolder)
-	} else {
-		m.touched = m.index.Cross(i, trigger.Below, c.mark, m.touched)
-		m.touched = m.index.Cross(i, trigger.Above, c.mark, m.touched)
-		if !m.blocked(c) {
-			m.touched = m.index.Release(i, trigger.Below, m.touched)
-			m.touched = m.index.Release(i, trigger.Above, m.touched)
-		}
+		m.eachSide(i, isNew, func(s trigger.Side) { m.index.Each(i, s, m.appendHolder) })
+		return
 	}
-	m.toSlots(first, isNew)
-	m.stats.Looked += uint64(len(m.touched) - first)
+	c := &m.contracts[i]
+	if m.index.Quiet(i, c.mark) {
+		return
+	}
+	m.eachSide(i, isNew, func(s trigger.Side) { m.fired = m.index.Cross(i, s, c.mark, m.fired) })
+	if !m.blocked(c) {
+		m.eachSide(i, isNew, func(s trigger.Side) { m.fired = m.index.Release(i, s, m.fired) })
+	}
+}
+
+// eachSide has do find positions of each side, and puts their accounts on the list.
+// An account has one position of a side in a contract, so there is room for all.
+func (m *Machine) eachSide(i int32, isNew bool, do func(trigger.Side)) {
+	for s := trigger.Below; s <= trigger.Above; s++ {
+		m.fired = m.fired[:0]
+		do(s)
+		m.stats.Looked += uint64(len(m.fired))
+		m.toSlots(isNew)
+	}
 }
 
 // touchHolders puts everyone on the list who holds the contract: after a change of
 // its settings.
 func (m *Machine) touchHolders(i int32) {
-	first := len(m.touched)
-	m.holders(i, m.appendHolder)
-	m.toSlots(first, false)
+	m.eachSide(i, false, func(s trigger.Side) { m.index.Each(i, s, m.appendHolder) })
 }
 
 func (m *Machine) appendHolder(at int32) bool {
-	m.touched = append(m.touched, at)
+	m.fired = append(m.fired, at)
 	return true
 }
 
-// toSlots turns the positions on the list into their accounts. It is the first of
+// toSlots puts the accounts of the positions found on the list. It is the first of
 // two passes over those a mark fires, which need nothing of each other: so their
 // cache misses overlap, and the second, which judges them, finds them near.
-func (m *Machine) toSlots(first int, newMark bool) {
-	for k, at := range m.touched[first:] {
+func (m *Machine) toSlots(newMark bool) {
+	for _, at := range m.fired {
 		s := m.accounts.Position(at).Account
 		if a := m.accounts.At(s); newMark && a.Waiting {
 			a.Waiting = false
 		}
-		m.touched[first+k] = int32(s)
+		m.touch(s)
 	}
 }
 

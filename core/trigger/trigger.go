@@ -208,6 +208,21 @@ func (x *Index) Bound(s Side, at int32) fixedpoint.Price {
 	return price(codeEnd - x.nodes[at].key)
 }
 
+// Quiet reports whether nothing happens at a mark: no position of either side fires
+// or waits, and both windows stay. It runs for every mark.
+func (x *Index) Quiet(contract int32, mark fixedpoint.Price) bool {
+	low, high := x.ladder(contract, Below), x.ladder(contract, Above)
+	q := floor(mark)
+	return low.best < q && high.best < codeEnd-q && low.waiting|high.waiting == 0 &&
+		low.holds(q) && high.holds(codeEnd-q)
+}
+
+// holds reports whether the window may stay where it is for a mark.
+func (l *ladder) holds(q int32) bool {
+	b := q>>bucketBits - l.base
+	return b >= lowest && b <= highest
+}
+
 // Cross appends to out the positions of one side that fire at a mark, and puts
 // them on the idle list. Its work is what it returns and what stands in the bucket of the mark;
 // a mark that fires nothing and comes no nearer to a trigger than any before costs
@@ -217,7 +232,7 @@ func (x *Index) Cross(contract int32, s Side, mark fixedpoint.Price, out []int32
 	if l.best >= q {
 		out = x.fire(l, q, out)
 	}
-	if b := q>>bucketBits - l.base; b < lowest || b > highest {
+	if !l.holds(q) {
 		x.recentre(l, q>>bucketBits-home)
 	}
 	return out
