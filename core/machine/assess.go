@@ -6,7 +6,6 @@ import (
 
 	"github.com/backstop-fund/backstop/core/account"
 	"github.com/backstop-fund/backstop/core/event"
-	"github.com/backstop-fund/backstop/core/margin"
 	"github.com/backstop-fund/backstop/fixedpoint"
 )
 
@@ -52,10 +51,12 @@ func (m *Machine) handle() {
 // quickSurplus is the surplus of sums at 1e-24 where 128 bits are enough for it and
 // all marks are known.
 func (m *Machine) quickSurplus(a *account.Account) (surplus fixedpoint.Int128, sure bool) {
-	var q margin.Quick
+	q := &m.gathered.quick
+	q.Reset()
 	for i := a.First; i != account.None; {
 		p := m.accounts.Position(i)
-		if l := m.legOf(p); l.Mark == 0 || !q.Add(&l) {
+		c := &m.contracts[p.Contract]
+		if c.mark == 0 || !q.Add(p.Qty, p.Cost, c.mark, c.tiers) {
 			return surplus, false
 		}
 		i = m.accounts.Next(p)

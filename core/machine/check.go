@@ -166,18 +166,17 @@ func (m *Machine) checkAccount(s account.Slot, orders map[event.AccountID]int32)
 // positions: at what it is asked to find, it would fail silently.
 func (m *Machine) checkStation(s account.Slot) error {
 	a := m.accounts.At(s)
-	surplus, known := m.gather(a)
-	healthy := known && surplus.Sign() >= 0
+	healthy, known := m.gather(a)
 	if m.mode != event.Live && !a.Waiting {
 		return nil // going live looks at everyone
 	}
 	quiet := a.Orders > 0 || a.Has(account.OutOfSync)
 	trouble := a.Waiting || !quiet && (a.Flags != 0 || a.Pending != 0)
 	armed, worst := 0, margin.Sums{}
-	for k, i := range m.gathered.at {
+	for _, i := range m.gathered.at {
 		p := m.accounts.Position(i)
 		c := &m.contracts[p.Contract]
-		l := m.gathered.legs[k]
+		l := m.legOf(p)
 		if bound := m.index.Bound(sideOf(p.Qty), i); bound < l.Mark == (p.Qty > 0) {
 			l.Mark = bound
 		}
@@ -197,7 +196,7 @@ func (m *Machine) checkStation(s account.Slot) error {
 		}
 	}
 	safe := surplusOf(a, &worst).Sign() >= 0
-	if armed > 0 && (trouble || quiet || !healthy || !safe || armed < len(m.gathered.legs)) {
+	if armed > 0 && (trouble || quiet || !healthy || !safe || armed < len(m.gathered.at)) {
 		return fmt.Errorf("machine: account %d is armed (quiet %v, in trouble %v, healthy %v, short of its triggers %v)",
 			a.ID, quiet, trouble, healthy, safe)
 	}

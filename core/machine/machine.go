@@ -115,7 +115,7 @@ type Machine struct {
 	settings event.SymbolSettings
 
 	scratch   scratch
-	gathered  legs
+	gathered  *legs
 	allocator adl.Allocator
 	ledger    conservation
 	stats     Stats

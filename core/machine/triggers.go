@@ -22,15 +22,20 @@ import (
 // So what a scan of all holders would act on is always found, and the index is not
 // part of the state. While loading, only who waits for a mark is eager.
 
-// legs is scratch for the account in hand.
+// legs is scratch for the account in hand: the positions that hold something, and
+// what margin makes of them, in 128 bits where those are enough.
 type legs struct {
-	legs   []margin.Leg
 	at     []int32
+	quick  margin.Quick
+	isSure bool              // that quick has all of them
+	left   fixedpoint.Int128 // their surplus at 1e-24, if it is sure
+	wide   []margin.Leg      // if not
+	more   fixedpoint.Int256
 	prices []fixedpoint.Price
 }
 
-func newLegs(n int) legs {
-	return legs{make([]margin.Leg, 0, n), make([]int32, 0, n), make([]fixedpoint.Price, n)}
+func newLegs(n int) *legs {
+	return &legs{at: make([]int32, 0, n), wide: make([]margin.Leg, 0, n), prices: make([]fixedpoint.Price, n)}
 }
 
 // sideOf is where a quantity stands in the index.
@@ -41,35 +46,57 @@ func sideOf(q fixedpoint.Qty) trigger.Side {
 	return trigger.Above
 }
 
-// gather collects the account's positions and its surplus at 1e-24; false if some
-// contract has no mark yet.
-func (m *Machine) gather(a *account.Account) (surplus fixedpoint.Int256, known bool) {
-	g := &m.gathered
-	g.legs, g.at = g.legs[:0], g.at[:0]
-	var q margin.Quick
-	quick := true
-	known = true
+// gather collects the account's positions and reports whether it is healthy, and
+// whether all its contracts have a mark; without, it cannot be judged.
+func (m *Machine) gather(a *account.Account) (healthy, known bool) {
+	g := m.gathered
+	at := g.at[:0]
+	g.quick.Reset()
+	quick, known := true, true
 	for i := a.First; i != account.None; {
 		p := m.accounts.Position(i)
 		if p.Qty != 0 {
-			l := m.legOf(p)
-			known = known && l.Mark != 0
-			quick = quick && q.Add(&l)
-			g.legs, g.at = append(g.legs, l), append(g.at, i)
+			c := &m.contracts[p.Contract]
+			known = known && c.mark != 0
+			quick = quick && g.quick.Add(p.Qty, p.Cost, c.mark, c.tiers)
+			at = append(at, i)
 		}
 		i = m.accounts.Next(p)
 	}
+	g.at = at
 	if !known {
-		return surplus, false
+		return false, false
 	}
-	if free, fit := fitsLess(a.Wallet, a.Pending); fit && quick {
-		return q.Surplus(free).Wide(), true
+	free, fit := fitsLess(a.Wallet, a.Pending)
+	if g.isSure = fit && quick; g.isSure {
+		g.left = g.quick.Surplus(free)
+		return g.left.Hi >= 0, true
 	}
 	var sums margin.Sums
-	for i := range g.legs {
-		sums.Add(&g.legs[i])
+	g.wide = g.wide[:0]
+	for _, i := range at {
+		g.wide = append(g.wide, m.legOf(m.accounts.Position(i)))
+		sums.Add(&g.wide[len(g.wide)-1])
 	}
-	return surplusOf(a, &sums), true
+	g.more = surplusOf(a, &sums)
+	return g.more.Sign() >= 0, true
+}
+
+// bands works out triggers for the account in hand, which is healthy.
+func (g *legs) bands(prices []fixedpoint.Price) {
+	if g.isSure {
+		g.quick.Bands(g.left, prices)
+	} else {
+		margin.Bands(g.more, g.wide, prices)
+	}
+}
+
+// within reports whether the account stays healthy up to those prices.
+func (g *legs) within(prices []fixedpoint.Price) bool {
+	if g.isSure {
+		return g.quick.Within(g.left, prices)
+	}
+	return margin.Within(g.more, g.wide, prices)
 }
 
 // look judges an account that the event may have hurt and reports whether decide
@@ -85,13 +112,13 @@ func (m *Machine) look(s account.Slot) bool {
 		m.rest(a)
 		return true
 	}
-	surplus, known := m.gather(a)
-	if known && surplus.Sign() < 0 {
+	healthy, known := m.gather(a)
+	if known && !healthy {
 		m.rest(a)
 		return true
 	}
 	if !m.scan {
-		m.place(a, surplus, known)
+		m.place(a, healthy, known)
 	}
 	return false
 }
@@ -110,53 +137,57 @@ func (m *Machine) station(s account.Slot) {
 	case a.Flags != 0 || a.Pending != 0:
 		m.rush(a)
 	default:
-		surplus, known := m.gather(a)
-		m.place(a, surplus, known)
+		healthy, known := m.gather(a)
+		m.place(a, healthy, known)
 	}
 }
 
 // place is station for an account that is not in anybody's hands, as gather found it.
-func (m *Machine) place(a *account.Account, surplus fixedpoint.Int256, known bool) {
+func (m *Machine) place(a *account.Account, healthy, known bool) {
 	switch {
 	case a.Waiting:
 		m.rush(a)
 	case !known:
 		m.awaitMarks()
-	case surplus.Sign() >= 0:
-		m.arm(surplus)
+	case healthy:
+		m.arm()
 	case m.anyOpen(a):
 		m.rush(a)
 	default:
-		for k, i := range m.gathered.at {
-			m.index.Wait(m.accounts.Position(i).Contract, sideOf(m.gathered.legs[k].Qty), i)
+		for _, i := range m.gathered.at {
+			p := m.accounts.Position(i)
+			m.index.Wait(p.Contract, sideOf(p.Qty), i)
 		}
 	}
 }
 
 // arm gives the account in hand new triggers, unless those it has are still safe.
-func (m *Machine) arm(surplus fixedpoint.Int256) {
-	g := &m.gathered
-	prices := g.prices[:len(g.legs)]
+func (m *Machine) arm() {
+	g := m.gathered
+	prices := g.prices[:len(g.at)]
 	armed := true
 	for k, i := range g.at {
-		if armed = armed && m.index.At(i) == trigger.Armed; armed {
-			prices[k] = m.index.Bound(sideOf(g.legs[k].Qty), i)
+		if armed = m.index.At(i) == trigger.Armed; !armed {
+			break
 		}
+		prices[k] = m.index.Bound(sideOf(m.accounts.Position(i).Qty), i)
 	}
-	if armed && margin.Within(surplus, g.legs, prices) {
+	if armed && g.within(prices) {
 		return
 	}
-	margin.Bands(surplus, g.legs, prices)
+	g.bands(prices)
 	for k, i := range g.at {
-		m.index.Arm(m.accounts.Position(i).Contract, sideOf(g.legs[k].Qty), i, prices[k])
+		p := m.accounts.Position(i)
+		m.index.Arm(p.Contract, sideOf(p.Qty), i, prices[k])
 	}
 }
 
 // awaitMarks makes the account in hand wait for the marks it cannot be judged
 // without.
 func (m *Machine) awaitMarks() {
-	for k, i := range m.gathered.at {
-		contract, side := m.accounts.Position(i).Contract, sideOf(m.gathered.legs[k].Qty)
+	for _, i := range m.gathered.at {
+		p := m.accounts.Position(i)
+		contract, side := p.Contract, sideOf(p.Qty)
 		if m.contracts[contract].mark == 0 {
 			m.index.Rush(contract, side, i)
 		} else {

@@ -108,6 +108,11 @@ func share(surplus, total fixedpoint.Int256) uint64 {
 	}
 	n, up := lead(surplus)
 	d, down := lead(total)
+	return ratio(n, up, d, down)
+}
+
+// ratio is share for the leading bits of both.
+func ratio(n uint64, up int, d uint64, down int) uint64 {
 	// surplus >= n/4 x 2^(up+2) and total < (d/2+1) x 2^(down+1).
 	q, _ := bits.Div64(n>>2, 0, d>>1+1)
 	// A part of more than 2^20 is cut.

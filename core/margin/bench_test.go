@@ -64,6 +64,7 @@ func BenchmarkMarginCheck(b *testing.B) {
 	if want < 300 || want > 700 {
 		b.Fatalf("workload drifted: %d of %d are healthy", want, len(accounts))
 	}
+	var q margin.Quick
 	decimals, floats := decimalCheck(b, accounts), floatCheck(accounts)
 	for _, c := range []struct {
 		name    string
@@ -71,8 +72,9 @@ func BenchmarkMarginCheck(b *testing.B) {
 	}{
 		{"Sums", sums},
 		{"Quick", func(i int) bool {
-			var q margin.Quick
-			return q.Add(&accounts[i].leg) && q.Surplus(accounts[i].wallet).Sign() >= 0
+			q.Reset()
+			l := &accounts[i].leg
+			return q.Add(l.Qty, l.Cost, l.Mark, l.Tiers) && q.Surplus(accounts[i].wallet).Sign() >= 0
 		}},
 		{"apd", decimals},
 		{"float64", floats},

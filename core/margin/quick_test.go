@@ -1,6 +1,7 @@
 package margin
 
 import (
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -35,7 +36,7 @@ func TestQuickAgainstSums(t *testing.T) {
 				Mark:  fixedpoint.Price(rapid.Int64Range(1, 1<<rapid.IntRange(1, 62).Draw(t, "mark bits")).Draw(t, "mark")),
 				Tiers: &tiers,
 			}
-			if !quick.Add(&l) {
+			if !quick.Add(l.Qty, l.Cost, l.Mark, l.Tiers) {
 				return // not for Quick
 			}
 			sums.Add(&l)
@@ -57,5 +58,64 @@ func TestQuickAgainstSums(t *testing.T) {
 	})
 	if taken == 0 {
 		t.Fatal("no account was for Quick")
+	}
+}
+
+// Quick gives the very bands that Bands gives, from the same leading bits, and says
+// of bounds what Within says unless they are too far away for it.
+func TestQuickBandsAgainstBands(t *testing.T) {
+	const unit = fixedpoint.One
+	var tiers Tiers
+	tiers.Set([]event.Tier{
+		{Floor: 0, Cap: 50_000 * unit, MMR: 400_000},
+		{Floor: 50_000 * unit, Cap: 600_000 * unit, MMR: 500_000, Cum: 50 * unit},
+		{Floor: 600_000 * unit, MMR: 99_999_999, Cum: 50*unit + 600_000*99_499_999},
+	})
+	within, without := 0, 0
+	rapid.Check(t, func(t *rapid.T) {
+		var quick Quick
+		var sums Sums
+		legs := make([]Leg, rapid.IntRange(1, 16).Draw(t, "legs"))
+		for i := range legs {
+			legs[i] = Leg{
+				Qty:   fixedpoint.Qty(rapid.Int64Range(1, 1<<rapid.IntRange(1, 62).Draw(t, "qty bits")).Draw(t, "qty")),
+				Mark:  fixedpoint.Price(rapid.Int64Range(1, 1<<rapid.IntRange(1, 62).Draw(t, "mark bits")).Draw(t, "mark")),
+				Tiers: &tiers,
+			}
+			if rapid.Bool().Draw(t, "short") {
+				legs[i].Qty = -legs[i].Qty
+			}
+			if !quick.Add(legs[i].Qty, 0, legs[i].Mark, &tiers) {
+				return
+			}
+			sums.Add(&legs[i])
+		}
+		left := fixedpoint.Mul64(rapid.Int64Range(0, 1<<62).Draw(t, "surplus"), 1<<rapid.IntRange(0, 60).Draw(t, "surplus bits"))
+		got, want := make([]fixedpoint.Price, len(legs)), make([]fixedpoint.Price, len(legs))
+		quick.Bands(left, got)
+		Bands(left.Wide(), legs, want)
+		if !slices.Equal(got, want) {
+			t.Fatalf("quick bands %v, bands %v", got, want)
+		}
+		far := false
+		for i := range want {
+			if want[i] == 0 && legs[i].Qty < 0 {
+				want[i] = 1<<63 - 1
+			}
+			want[i] += fixedpoint.Price(rapid.Int64Range(-2, 2).Draw(t, "shift"))
+			want[i] = max(want[i], 0) // beyond the largest it has wrapped
+			far = far || fixedpoint.Value(legs[i].Qty, want[i]-legs[i].Mark).Abs().Hi >= quickHigh
+		}
+		switch yes := quick.Within(left, want); {
+		case yes != Within(left.Wide(), legs, want) && (yes || !far):
+			t.Fatalf("quick says %v of %v", yes, want)
+		case yes:
+			within++
+		default:
+			without++
+		}
+	})
+	if within == 0 || without == 0 {
+		t.Errorf("%d draws were within their bounds, %d not: the test says nothing", within, without)
 	}
 }
