@@ -27,6 +27,7 @@ package account
 
 import (
 	"github.com/backstop-fund/backstop/core/event"
+	"github.com/backstop-fund/backstop/core/internal/arena"
 	"github.com/backstop-fund/backstop/fixedpoint"
 )
 
@@ -113,15 +114,15 @@ type Table struct {
 }
 
 // New returns an empty table for so many accounts, positions and contracts, at
-// least one of each. Its memory is touched, so that no page is fetched later.
+// least one of each.
 func New(accounts, positions, contracts int) *Table {
 	t := &Table{
 		ids:       newIDs(accounts),
-		accounts:  make([]Account, accounts),
-		rounds:    make([]Round, accounts),
+		accounts:  arena.New[Account](accounts),
+		rounds:    arena.New[Round](accounts),
 		closed:    None,
-		positions: make([]Position, positions),
-		fees:      make([]fixedpoint.Amount, positions),
+		positions: arena.New[Position](positions),
+		fees:      arena.New[fixedpoint.Amount](positions),
 		perHome:   max(1, positions/accounts),
 		lastFree:  int32(positions - 1),
 		symbols:   make([]event.SymbolID, contracts),
@@ -134,15 +135,34 @@ func New(accounts, positions, contracts int) *Table {
 	for i := range t.accounts {
 		t.accounts[i].First = endOfClosed - None
 	}
-	clear(t.rounds)
-	clear(t.fees)
 	return t
 }
 
-// Bytes is the memory the table takes.
-func (t *Table) Bytes() int {
-	const account, position = 64 + 16, 32 + 8
-	return len(t.accounts)*account + len(t.positions)*position + t.ids.bytes() + len(t.holders)*12
+// Arenas yields the memory of the table: to count it, or to tell the system what it
+// is. Nobody writes to it.
+func (t *Table) Arenas(yield func([]byte) bool) {
+	_ = yield(arena.Of(t.accounts)) && yield(arena.Of(t.positions)) && yield(arena.Of(t.ids.entries)) &&
+		yield(arena.Of(t.rounds)) && yield(arena.Of(t.fees)) && yield(arena.Of(t.symbols)) && yield(arena.Of(t.holders))
+}
+
+// Ahead reads what checks of the accounts with these ids will need, and does nothing
+// with it: the reads need nothing of each other, so the memory they miss is fetched
+// for all of them at once. at[i] is the first position of the i-th account's home, 0
+// for one that does not exist; it must be as long as ids. The result says nothing.
+func (t *Table) Ahead(ids []event.AccountID, at []int32) (sum uint64) {
+	for _, id := range ids {
+		sum ^= t.ids.entries[hash(id)>>t.ids.shift]
+	}
+	for i, id := range ids {
+		at[i] = 0
+		if s := t.Find(id); s != None {
+			home := min(int(s)*t.perHome, len(t.positions)-1)
+			last := min(home+t.perHome, len(t.positions)) - 1
+			sum ^= uint64(t.accounts[s].First) ^ uint64(t.positions[home].next) ^ uint64(t.positions[last].next)
+			at[i] = int32(home)
+		}
+	}
+	return sum
 }
 
 // Len returns how many accounts are open.

@@ -4,6 +4,7 @@ import (
 	"math/bits"
 
 	"github.com/backstop-fund/backstop/core/event"
+	"github.com/backstop-fund/backstop/core/internal/arena"
 )
 
 // ids finds slots by the venue's ids: open addressing over words of 8 bytes, the
@@ -22,12 +23,8 @@ func newIDs(limit int) ids {
 	for size < 2*limit {
 		size *= 2
 	}
-	x := ids{entries: make([]uint64, size), shift: uint(33 - bits.Len(uint(size)))}
-	clear(x.entries)
-	return x
+	return ids{entries: arena.New[uint64](size), shift: uint(33 - bits.Len(uint(size)))}
 }
-
-func (x *ids) bytes() int { return 8 * len(x.entries) }
 
 // hash spreads consecutive ids, the usual case, far apart (Fibonacci hashing).
 func hash(id event.AccountID) uint32 { return uint32(uint64(id) * 0x9e3779b97f4a7c15 >> 32) }

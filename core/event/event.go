@@ -356,6 +356,18 @@ func nameFrom(w []uint64) (n Name) {
 	return n
 }
 
+// Accounts appends the accounts the event headed by r is about, as far as the head
+// names them. It is for looking ahead, and safe for a record that is no head.
+func (r *Record) Accounts(dst []AccountID) []AccountID {
+	switch r.Kind() {
+	case KindFill, KindTransfer, KindAccountState:
+		return append(dst, r.Account())
+	case KindTrade:
+		return append(dst, r.Buyer(), r.Seller())
+	}
+	return dst
+}
+
 // The payload of heads, by the name most kinds know it under.
 
 // Account returns word 3 of account, account_close, account_state, transfer and fill.

@@ -28,6 +28,7 @@ import (
 	"github.com/backstop-fund/backstop/core/adl"
 	"github.com/backstop-fund/backstop/core/event"
 	"github.com/backstop-fund/backstop/core/fund"
+	"github.com/backstop-fund/backstop/core/internal/arena"
 	"github.com/backstop-fund/backstop/core/internal/idmap"
 	"github.com/backstop-fund/backstop/core/internal/invariant"
 	"github.com/backstop-fund/backstop/core/margin"
@@ -112,6 +113,7 @@ type Machine struct {
 	changed  []int32        // funds with a report pending
 	before   []fundBefore
 	equities []equityBefore
+	seen     uint64 // of Ahead, so that its reads are not for nothing
 	settings event.SymbolSettings
 
 	scratch   scratch
@@ -142,10 +144,10 @@ func New(l Limits) (*Machine, error) {
 		fundIDs:   idmap.New(l.Funds),
 		byID:      make([]int32, 0, l.Symbols),
 		stocked:   make([]int32, 0, l.Symbols),
-		tiers:     make([]margin.Tiers, l.Symbols),
+		tiers:     arena.New[margin.Tiers](l.Symbols),
 		fundNames: make([]int32, 0, l.Funds),
-		touched:   make([]account.Slot, 0, l.Accounts),
-		fired:     make([]int32, 0, min(l.Accounts, l.Positions)),
+		touched:   arena.Empty[account.Slot](l.Accounts),
+		fired:     arena.Empty[int32](min(l.Accounts, l.Positions)),
 		index:     trigger.New(l.Positions, l.Symbols),
 		gathered:  newLegs(2 * l.Symbols),
 		changed:   make([]int32, 0, l.Funds),
@@ -453,6 +455,24 @@ func (m *Machine) Funds(yield func(event.FundID, event.Name) bool) {
 	}
 }
 
+// Arenas yields the memory that was preallocated and grows with the limits: to count
+// it, or to tell the system what it is. Nobody writes to it. Scratch that grows to
+// the largest counterparty-liquidation is not among it.
+func (m *Machine) Arenas(yield func([]byte) bool) {
+	for a := range m.accounts.Arenas {
+		if !yield(a) {
+			return
+		}
+	}
+	for a := range m.index.Arenas {
+		if !yield(a) {
+			return
+		}
+	}
+	_ = yield(arena.Of(m.orders.orders)) && yield(arena.Of(m.touched)) && yield(arena.Of(m.fired)) &&
+		yield(arena.Of(m.tiers)) && yield(arena.Of(m.timers.heap))
+}
+
 // Stats counts what a machine has done and how full it is.
 type Stats struct {
 	Events   uint64
@@ -460,6 +480,8 @@ type Stats struct {
 	Rejected [event.RejectCodes]uint64 // by code
 
 	Accounts, Positions, Symbols, FundCount, OpenOrders, Sources int
+
+	Bytes int // preallocated, see [Machine.Arenas]
 }
 
 // Stats returns the machine's counters and the use of its capacities.
@@ -468,6 +490,9 @@ func (m *Machine) Stats() Stats {
 	s.Accounts, s.Positions = m.accounts.Len(), m.accounts.Held()
 	s.Symbols, s.FundCount = len(m.contracts), len(m.funds)
 	s.OpenOrders, s.Sources = m.orders.open, len(m.sources)
+	for a := range m.Arenas {
+		s.Bytes += len(a)
+	}
 	return s
 }
 

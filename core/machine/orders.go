@@ -3,6 +3,7 @@ package machine
 import (
 	"github.com/backstop-fund/backstop/core/account"
 	"github.com/backstop-fund/backstop/core/event"
+	"github.com/backstop-fund/backstop/core/internal/arena"
 	"github.com/backstop-fund/backstop/core/internal/idmap"
 	"github.com/backstop-fund/backstop/core/margin"
 	"github.com/backstop-fund/backstop/fixedpoint"
@@ -45,7 +46,7 @@ type orderTable struct {
 }
 
 func newOrderTable(n int) orderTable {
-	return orderTable{ids: idmap.New(n), orders: make([]order, 0, n), free: -1, oldest: -1, newest: -1}
+	return orderTable{ids: idmap.New(n), orders: arena.Empty[order](n), free: -1, oldest: -1, newest: -1}
 }
 
 func (t *orderTable) room() int { return cap(t.orders) - t.open }

@@ -1,6 +1,9 @@
 package machine
 
-import "github.com/backstop-fund/backstop/core/account"
+import (
+	"github.com/backstop-fund/backstop/core/account"
+	"github.com/backstop-fund/backstop/core/internal/arena"
+)
 
 // timers are the open rounds by when they are overdue, a heap of four branches:
 // who is overdue now costs what is returned, and to start or stop one a few steps.
@@ -19,7 +22,7 @@ const branches = 4
 
 // newTimers has room for so many rounds.
 func newTimers(rounds int, accounts *account.Table) timers {
-	return timers{heap: make([]timer, 0, min(rounds, accounts.Accounts())), accounts: accounts}
+	return timers{heap: arena.Empty[timer](min(rounds, accounts.Accounts())), accounts: accounts}
 }
 
 // next is when the first round is overdue.

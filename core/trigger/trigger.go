@@ -32,6 +32,7 @@ import (
 	"math"
 	"math/bits"
 
+	"github.com/backstop-fund/backstop/core/internal/arena"
 	"github.com/backstop-fund/backstop/fixedpoint"
 )
 
@@ -95,7 +96,7 @@ type Index struct {
 // New returns an index for so many positions and contracts. It takes 12 bytes a
 // position and 132 KiB a contract.
 func New(positions, contracts int) *Index {
-	x := &Index{nodes: make([]node, positions), ladders: make([]ladder, 2*contracts)}
+	x := &Index{nodes: arena.New[node](positions), ladders: arena.New[ladder](2 * contracts)}
 	for i := range x.ladders {
 		x.ladders[i].best = -1
 	}
@@ -145,6 +146,21 @@ func (s Side) mark(p fixedpoint.Price) int32 {
 		return floor(p)
 	}
 	return codeEnd - floor(p)
+}
+
+// Ahead reads where positions stand, and does nothing with it, so that the memory is
+// near when they are asked for. The result says nothing.
+func (x *Index) Ahead(at []int32) (sum uint32) {
+	for _, i := range at {
+		sum ^= x.nodes[i].next
+	}
+	return sum
+}
+
+// Arenas yields the memory of the index: to count it, or to tell the system what it
+// is. Nobody writes to it.
+func (x *Index) Arenas(yield func([]byte) bool) {
+	_ = yield(arena.Of(x.nodes)) && yield(arena.Of(x.ladders))
 }
 
 // Add puts a position into the idle list of its contract and side. It must be in
