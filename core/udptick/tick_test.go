@@ -3,11 +3,9 @@ package udptick
 import (
 	"encoding/binary"
 	"encoding/hex"
-	"encoding/xml"
 	"errors"
 	"math"
 	"math/big"
-	"os"
 	"strings"
 	"testing"
 
@@ -30,66 +28,6 @@ func TestAppendTickBytes(t *testing.T) {
 		"1817161514131211" + "2827262524232221" + "3837363534333231"
 	if got != want {
 		t.Fatalf("got  %s\nwant %s", got, want)
-	}
-}
-
-// Offsets, sizes and ids of schema.xml are those of the code.
-func TestSchemaIsTheLayout(t *testing.T) {
-	var schema struct {
-		ID        uint64 `xml:"id,attr"`
-		Version   uint64 `xml:"version,attr"`
-		ByteOrder string `xml:"byteOrder,attr"`
-		Messages  []struct {
-			ID          uint64 `xml:"id,attr"`
-			BlockLength uint64 `xml:"blockLength,attr"`
-			Fields      []struct {
-				Name   string `xml:"name,attr"`
-				Offset int    `xml:"offset,attr"`
-			} `xml:"field"`
-		} `xml:"message"`
-		Choices []struct {
-			Name string `xml:"name,attr"`
-			Bit  int    `xml:",chardata"`
-		} `xml:"types>set>choice"`
-	}
-	b, err := os.ReadFile("schema.xml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := xml.Unmarshal(b, &schema); err != nil {
-		t.Fatal(err)
-	}
-	if len(schema.Messages) != 1 || schema.ByteOrder != "littleEndian" {
-		t.Fatalf("want one little-endian message, got %+v", schema)
-	}
-	message := schema.Messages[0]
-	header := message.BlockLength | message.ID<<16 | schema.ID<<32 | schema.Version<<48
-	if header != tickHeader {
-		t.Errorf("schema's header is %#x, the code's %#x", header, uint64(tickHeader))
-	}
-	const block = 8
-	want := map[string]int{
-		"instrumentId": instrumentAt, "flags": flagsAt, "exponent": exponentAt, "padding": exponentAt + 1,
-		"markPrice": markAt, "indexPrice": indexAt, "transactTime": timeAt,
-	}
-	for _, f := range message.Fields {
-		if at, ok := want[f.Name]; !ok || at != block+f.Offset {
-			t.Errorf("field %s at %d of the block, in the code at %d of the message", f.Name, f.Offset, at)
-		}
-		delete(want, f.Name)
-	}
-	if len(want) > 0 {
-		t.Errorf("not in the schema: %v", want)
-	}
-	flags := map[string]TickFlags{"halted": Halted, "snapshot": Snapshot, "suspect": Suspect}
-	for _, c := range schema.Choices {
-		if flags[c.Name] != 1<<c.Bit {
-			t.Errorf("flag %s is bit %d in the schema, %#x in the code", c.Name, c.Bit, flags[c.Name])
-		}
-		delete(flags, c.Name)
-	}
-	if len(flags) > 0 {
-		t.Errorf("flags not in the schema: %v", flags)
 	}
 }
 
