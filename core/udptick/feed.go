@@ -84,6 +84,7 @@ type Feed struct {
 	// given up: what is older than that may be outdated. 0 if there is none.
 	doubt  uint64
 	latest int64 // the largest time of a tick in this numbering
+	began  int64 // the time of the tick that revealed a restart, 0 for none
 
 	heard   int64 // when a datagram of the stream came last
 	silence int64 // how long that may be; 0 for ever
@@ -341,8 +342,14 @@ func (f *Feed) receivePacket(line Line, datagram []byte, now int64) {
 		f.begin(p.Sequence)
 	}
 	f.heard, f.silent = now, false
-	f.advance(line, p.Sequence, now)
+	straggler := f.isStraggler(p)
+	if !straggler {
+		f.advance(line, p.Sequence, now)
+	}
 	switch {
+	case straggler:
+		f.stats[Packets]++
+		f.expire(line, uint64(p.Count))
 	case p.End:
 		f.stats[SessionEnds]++
 		f.sessions.ended = true
@@ -354,12 +361,26 @@ func (f *Feed) receivePacket(line Line, datagram []byte, now int64) {
 	}
 }
 
+// isStraggler reports whether a packet that leaps ahead is from before the restart
+// of its publisher: its sequences mean nothing any more.
+func (f *Feed) isStraggler(p *Packet) bool {
+	return p.Count > 0 && p.Sequence > f.arbiter.next &&
+		tickTime((*[TickSize]byte)(p.messages[len(p.messages)-TickSize:])) < f.began
+}
+
+func (f *Feed) expire(line Line, messages uint64) {
+	f.stats[Messages] += messages
+	f.stats[Expired] += messages
+	f.lines[line][LineMessages] += messages
+	f.lines[line][LineExpired] += messages
+}
+
 // begin starts a numbering. What was heard before says nothing about it.
 func (f *Feed) begin(at uint64) {
 	f.arbiter.finish()
 	f.arbiter.start(at)
 	f.gaps.list = f.gaps.list[:0]
-	f.doubt, f.latest = 0, 0
+	f.doubt, f.latest, f.began = 0, 0, 0
 	f.book.forget()
 }
 
@@ -382,6 +403,7 @@ func (f *Feed) receiveTicks(line Line, p *Packet, now int64) {
 		if seq < f.arbiter.next && tickTime(message) > f.latest && f.renumbered(line, message, seq, now) {
 			f.stats[Restarts]++
 			f.begin(seq)
+			f.began = tickTime(message)
 			f.advance(line, seq, now)
 		}
 		switch f.arbiter.take(line, seq) {

@@ -150,3 +150,18 @@ func TestSequenceFromNowhere(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// After a restart, what comes of the old numbering is not taken for a leap ahead,
+// which would leave everything suspect until the sequences are there again.
+func TestStragglersAfterRestart(t *testing.T) {
+	s := newStage(t, Config{})
+	s.in(LineA, "ONE", 5000, 1)
+	old := Tick{Instrument: 2, Mark: unit, TimeNanos: s.now + 1}
+	s.in(LineA, "ONE", 1, 1)
+	s.Receive(LineB, local, AppendPacket(nil, mustSession("ONE"), 5001, old, old), s.now)
+	s.in(LineA, "ONE", 2, 2)
+	if got := s.Stats(); got[Restarts] != 1 || got[Expired] != 2 || got[Skipped] != 0 || got[Suspects] != 0 {
+		t.Error(got)
+	}
+	checkSums(t, s.Feed)
+}
