@@ -59,6 +59,60 @@ func TestReceiveDoesNotAllocate(t *testing.T) {
 	}
 }
 
+// Nor do two lines, gaps, requests and their answers, doubts and restarts, signed,
+// in either framing.
+func TestLinesDoNotAllocate(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	for _, stream := range []Stream{mold, channel} {
+		answering := Key{ID: 3, Secret: publisher.Secret}
+		server := newServer(t, ServerConfig{
+			Stream: stream, Keys: []Key{requester}, Signer: mustSigner(t, answering, noon), AnswersPerSecond: secondNanos,
+		})
+		signer := mustSigner(t, publisher, noon)
+		f := newFeed(t, Config{
+			Framing: stream.Framing, Keys: []Key{publisher, answering},
+			RequestKey: requester, RequestTries: 1, GapNanos: 1, SilenceNanos: second,
+		}, &discard{})
+		ticks, datagram, request, answer := make([]Tick, 8), make([]byte, 0, 1500), make([]byte, 0, 1500), make([]byte, 0, 1500)
+		seq, now := uint64(1), int64(noon)
+		run := func() {
+			for i := range ticks {
+				now++
+				ticks[i] = Tick{Instrument: uint32(now % 16), Mark: unit, TimeNanos: now}
+			}
+			server.Keep(seq, ticks...)
+			if seq%64 < 48 {
+				datagram = signer.Append(stream.AppendPacket(datagram[:0], seq, now, ticks...))
+				f.Receive(LineA, local, datagram, now)
+				f.Receive(LineB, local, datagram, now)
+			}
+			seq += uint64(len(ticks))
+			now += 2 * milli
+			f.Poll(now)
+			if b, ok := f.Request(request[:0], now); ok {
+				if b, ok = server.Answer(answer[:0], local, b, now); ok {
+					f.Receive(Answers, local, b, now)
+				}
+			}
+			if seq > 1024 { // a restart
+				seq = 1
+			}
+		}
+		for range 200 {
+			run() // the first request makes what signs it
+		}
+		if allocs := testing.AllocsPerRun(1000, run); allocs != 0 {
+			t.Errorf("%v: %v allocations", stream.Framing, allocs)
+		}
+		checkSums(t, f)
+		if s := f.Stats(); s[Restarts] == 0 || s[Requests] == 0 || s[Doubts] == 0 || s[Cleared] == 0 || f.LineStats(Answers)[LineWon] == 0 {
+			t.Errorf("%v: nothing happened: %v", stream.Framing, s)
+		}
+	}
+}
+
 // Nor does the way through the socket, whether Run polls or waits.
 func TestAdapterDoesNotAllocate(t *testing.T) {
 	if raceEnabled {

@@ -2,11 +2,12 @@ package udptick
 
 import (
 	"encoding/binary"
-	"math/rand/v2"
+	"fmt"
 	"net"
 	"testing"
 	"time"
 
+	"github.com/backstop-fund/backstop/core/event"
 	"github.com/backstop-fund/backstop/fixedpoint"
 	"github.com/valyala/fastjson"
 )
@@ -23,37 +24,104 @@ func renew(b []byte, sequence uint64, now int64) {
 	}
 }
 
-// A datagram of 32 ticks of different symbols, all of them new, out of 1,024.
-func BenchmarkReceive(b *testing.B) {
-	for _, c := range []struct {
-		name  string
-		ticks int
-	}{{"ticks=1", 1}, {"ticks=32", 32}} {
-		b.Run(c.name, func(b *testing.B) {
-			const packets, symbols = 64, 1 << 10
-			random := rand.New(rand.NewPCG(1, 2))
-			datagrams := make([][]byte, packets)
-			for i := range datagrams {
-				ticks := make([]Tick, c.ticks)
-				for j, id := range random.Perm(symbols)[:c.ticks] {
-					ticks[j] = Tick{Instrument: uint32(id), Mark: 100 * unit, Index: 99 * unit}
+// From the bytes of a datagram to its ticks as events: framing, sequence, value,
+// newest of its symbol, each tick of another out of 1,024 symbols. Between them,
+// the next datagram is written: the price of that is in the figure. An update is of
+// one tick.
+func BenchmarkUDPDecode(b *testing.B) {
+	for _, stream := range []Stream{mold, channel} {
+		for _, n := range []int{1, stream.EthernetTicks()} {
+			b.Run(fmt.Sprintf("%v/ticks=%d", stream.Framing, n), func(b *testing.B) {
+				const symbols = 1 << 10
+				sink := &discard{}
+				feed := newFeed(b, Config{Framing: stream.Framing}, sink)
+				ticks, datagram := make([]Tick, n), make([]byte, 0, 1500)
+				seq, now := uint64(1), int64(noon)
+				b.ReportAllocs()
+				for b.Loop() {
+					now++
+					for i := range ticks {
+						ticks[i] = Tick{Instrument: uint32((seq + uint64(i)) % symbols), Mark: 100 * unit, Index: 99 * unit, TimeNanos: now}
+					}
+					datagram = stream.AppendPacket(datagram[:0], seq, now, ticks...)
+					feed.Receive(LineA, local, datagram, now)
+					seq += uint64(n)
 				}
-				datagrams[i] = packet(1, ticks...)
-			}
-			sink := &discard{}
-			feed := newFeed(b, Config{}, sink)
-			seq, now, i := uint64(1), int64(noon), 0
+				if uint64(sink.taken) != seq-1 {
+					b.Fatalf("workload drifted: %d of %d ticks are new", sink.taken, seq-1)
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(sink.taken), "ns/tick")
+			})
+		}
+	}
+	b.Run("markPriceUpdate/ticks=1", func(b *testing.B) {
+		sink := &discard{}
+		feed := newFeed(b, Config{Framing: MarkPriceUpdates, Names: map[string]event.SymbolID{"BTCUSDT": 7}}, sink)
+		datagram, sent, now := make([]byte, 0, 1500), 0, int64(noon)
+		b.ReportAllocs()
+		for b.Loop() {
+			now += milli // the resolution of its times
+			sent++
+			datagram = AppendMarkPriceUpdate(datagram[:0], MarkPriceUpdate{
+				Symbol: []byte("BTCUSDT"), Mark: 11794_15000000, Index: 11784_62659091, TimeMillis: now / milli,
+			})
+			feed.Receive(LineA, local, datagram, now)
+		}
+		if sink.taken != sent {
+			b.Fatalf("workload drifted: %d of %d ticks are new", sink.taken, sent)
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(sent), "ns/tick")
+	})
+}
+
+// A datagram of 24 ticks on line A, and its copy on line B: what the second line
+// costs. Neither loses, so that A wins all.
+func BenchmarkArbitration(b *testing.B) {
+	for _, stream := range []Stream{mold, channel} {
+		b.Run(stream.Framing.String(), func(b *testing.B) {
+			const n = 24
+			feed := newFeed(b, Config{Framing: stream.Framing}, &discard{})
+			ticks, datagram := make([]Tick, n), make([]byte, 0, 1500)
+			seq, now := uint64(1), int64(noon)
 			b.ReportAllocs()
 			for b.Loop() {
-				d := datagrams[i%packets]
-				renew(d, seq, now)
-				feed.Receive(LineA, local, d, now)
-				seq, now, i = seq+uint64(c.ticks), now+1, i+1
+				now++
+				for i := range ticks {
+					ticks[i] = Tick{Instrument: uint32(i), Mark: unit, TimeNanos: now}
+				}
+				datagram = stream.AppendPacket(datagram[:0], seq, now, ticks...)
+				feed.Receive(LineA, local, datagram, now)
+				feed.Receive(LineB, local, datagram, now)
+				seq += n
 			}
-			if sink.taken != i*c.ticks {
-				b.Fatalf("workload drifted: %d of %d ticks are new", sink.taken, i*c.ticks)
+			a, other := feed.LineStats(LineA), feed.LineStats(LineB)
+			if a[LineWon] != seq-1 || other[LineLate] != seq-1 {
+				b.Fatalf("workload drifted: %d won and %d late of %d", a[LineWon], other[LineLate], seq-1)
 			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(sink.taken), "ns/tick")
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(seq-1), "ns/tick")
+		})
+	}
+}
+
+// A datagram signed, and believed: HMAC-SHA256 over it, twice.
+func BenchmarkHMAC(b *testing.B) {
+	for _, n := range []int{1, EthernetTicks} {
+		b.Run(fmt.Sprintf("ticks=%d", n), func(b *testing.B) {
+			signer := mustSigner(b, publisher, noon)
+			guard, err := newGuard(nil, []Key{publisher})
+			if err != nil {
+				b.Fatal(err)
+			}
+			datagram := append(make([]byte, 0, 1500), packet(1, make([]Tick, n)...)...)
+			size := len(datagram)
+			b.ReportAllocs()
+			b.SetBytes(int64(2 * size))
+			for b.Loop() {
+				datagram = signer.Append(datagram[:size])
+				if _, verdict := guard.admit(LineA, local, datagram); verdict != believed {
+					b.Fatal(verdict)
+				}
+			}
 		})
 	}
 }
