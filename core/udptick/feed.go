@@ -263,6 +263,7 @@ func (f *Feed) Dropped(line Line, total uint32) {
 	f.lines[line][LineDropped] += uint64(more)
 	if f.sessions.stream.Framing == MarkPriceUpdates {
 		f.book.forget()
+		f.retry = 0 // tell it now: no datagram may come
 	}
 	update(f.shown.lines[line][:], f.lines[line][:])
 }

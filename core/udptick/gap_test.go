@@ -350,6 +350,9 @@ func TestDropped(t *testing.T) {
 		f.Dropped(LineB, 1)
 		f.Dropped(LineA, 1<<32-1)
 		f.Dropped(LineA, 4) // around the end of the count
+		if next := f.Next(); (next <= noon) != (c.want > 0) {
+			t.Errorf("%v: wants to be called at %d", c.framing, next)
+		}
 		f.Poll(noon)
 		if got := f.Stats(); got[Suspects] != c.want || got[Doubts] != c.want {
 			t.Errorf("%v: %v", c.framing, got)
