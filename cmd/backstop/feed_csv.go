@@ -56,14 +56,10 @@ func newFeedCSV() *cobra.Command {
 	f.StringArrayVar(&symbols, "symbol", nil, "`[COLUMN=]NAME:ID` of a contract in the symbol column; may be repeated")
 	f.DurationVar(&candle, "candle", time.Minute, "`duration` of a candle")
 	f.StringVar(&path, "path", "ohlc", "`ohlc|olhc|close`: marks to make of a candle")
-	f.Float64Var(&flags.rate, "rate", 0, "`ticks` per second")
-	f.Float64Var(&flags.speed, "speed", 1, "`times` the recorded speed, unless there is a rate")
+	flags.addPace(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if flags.rate != 0 {
-			if cmd.Flags().Changed("speed") {
-				return exit.Errorf(exit.Usage, "rate and speed: want one of them")
-			}
-			flags.speed = 0
+		if err := flags.pace(cmd); err != nil {
+			return err
 		}
 		t, err := newMarkTable(symbols, path, candle)
 		if err != nil {
@@ -77,9 +73,11 @@ func newFeedCSV() *cobra.Command {
 		if err := t.read(input); err != nil {
 			return exit.With(exit.BadInput, fmt.Errorf("%s:%w", args[0], err))
 		}
-		return flags.run(cmd, feedSource{slices.Values(t.marks), report.Record{
-			{Name: "symbols", Value: t.mapping()},
-			{Name: "skipped_rows", Value: t.skipped},
+		return flags.run(cmd, feedSource{marks: slices.Values(t.marks), total: len(t.marks), notes: func() report.Record {
+			return report.Record{
+				{Name: "symbols", Value: t.mapping()},
+				{Name: "skipped_rows", Value: t.skipped},
+			}
 		}})
 	}
 	return cmd
@@ -266,8 +264,14 @@ func (t *markTable) readRow(row []string) error {
 			return err
 		}
 	}
-	t.marks = append(t.marks, m)
+	t.marks = append(t.marks, m.asDue())
 	return nil
+}
+
+// asDue is m, due when it was made.
+func (m mark) asDue() mark {
+	m.due = m.nanos
+	return m
 }
 
 // readCandle spreads the marks of a candle over its duration: the first at its
@@ -284,7 +288,7 @@ func (t *markTable) readCandle(row []string, m mark) error {
 		if i == len(t.path)-1 {
 			m.nanos = start + int64(t.candle) - 1
 		}
-		t.marks = append(t.marks, m)
+		t.marks = append(t.marks, m.asDue())
 	}
 	return nil
 }

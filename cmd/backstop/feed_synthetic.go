@@ -24,7 +24,6 @@ func newFeedSynthetic() *cobra.Command {
 	var flags feedFlags
 	var symbols []string
 	var step string
-	var seed uint64
 	cmd := &cobra.Command{
 		Use:     "synthetic",
 		Short:   "Send random walks",
@@ -36,10 +35,9 @@ func newFeedSynthetic() *cobra.Command {
 	f := cmd.Flags()
 	f.StringArrayVar(&symbols, "symbol", []string{"BTCUSDT:1@60000", "ETHUSDT:2@3000"}, "`NAME:ID@PRICE` of a contract and its first mark; may be repeated")
 	f.StringVar(&step, "step", "0.0005", "largest `part` of the mark a tick moves it by")
-	f.Uint64Var(&seed, "seed", 1, "`seed` of the walks")
 	f.Float64Var(&flags.rate, "rate", 1000, "`ticks` per second, all contracts together")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		w := walk{random: rand.New(rand.NewPCG(seed, 0))}
+		w := walk{random: rand.New(rand.NewPCG(flags.seed, 0))}
 		var err error
 		if w.step, err = fixedpoint.Parse[fixedpoint.Rate](step); err != nil || w.step <= 0 || w.step >= fixedpoint.One {
 			return exit.Errorf(exit.Usage, "step %q: want a decimal between 0 and 1", step)
@@ -49,7 +47,9 @@ func newFeedSynthetic() *cobra.Command {
 				return err
 			}
 		}
-		return flags.run(cmd, feedSource{w.marks(), report.Record{{Name: "seed", Value: seed}}})
+		return flags.run(cmd, feedSource{marks: w.marks(), notes: func() report.Record {
+			return report.Record{{Name: "seed", Value: flags.seed}}
+		}})
 	}
 	return cmd
 }
@@ -82,7 +82,7 @@ func (w *walk) marks() iter.Seq[mark] {
 		for at := time.Now().UnixNano(); ; {
 			for i := range w.now {
 				m := &w.now[i]
-				m.nanos, at = at, at+int64(time.Millisecond)
+				m.nanos, m.due, at = at, at, at+int64(time.Millisecond)
 				if !yield(*m) {
 					return
 				}
@@ -97,7 +97,7 @@ func (w *walk) marks() iter.Seq[mark] {
 func (w *walk) move(p fixedpoint.Price) fixedpoint.Price {
 	hi, lo := bits.Mul64(uint64(p), uint64(w.step))
 	span, _ := bits.Div64(hi, lo, uint64(fixedpoint.One))
-	most := int64(max(span, 1)) // below p, because step is below 1
+	most := int64(max(span, 1))                                                 // below p, because step is below 1
 	delta := fixedpoint.Price(int64(w.random.Uint64N(2*uint64(most)+1)) - most) // the difference fits, if the first part does not
 	if delta > math.MaxInt64-p || delta <= -p {
 		delta = -delta

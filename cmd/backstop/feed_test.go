@@ -64,13 +64,13 @@ func (c *collector) feed(args ...string) (datagrams [][]byte, report string) {
 	return c.all(), out.String()
 }
 
-// ticks parses packets that follow on each other, the last one a heartbeat.
+// ticks parses packets that follow on each other, the last one the session's end.
 func (c *collector) ticks(datagrams [][]byte, next uint64) []udptick.Tick {
 	c.t.Helper()
 	var ticks []udptick.Tick
 	for i, d := range datagrams {
 		p, err := udptick.ParsePacket(d)
-		if err != nil || p.Sequence != next || p.Heartbeat() != (i == len(datagrams)-1) {
+		if err != nil || p.Sequence != next || p.End != (i == len(datagrams)-1) {
 			c.t.Fatalf("datagram %d: %+v, %v: want sequence %d", i, p, err, next)
 		}
 		for _, m := range p.Messages() {

@@ -4,7 +4,8 @@
 //	apply     events from a file or standard input, effects to standard output
 //	serve     the engine: UDP ticks, NDJSON events in, effects out, snapshots
 //	demo      a crash replayed against synthetic traders, through all of it
-//	feed      mark prices from a CSV file, or made up, as UDP datagrams
+//	feed      mark prices from a file or a capture, or made up, as UDP datagrams
+//	tap       UDP mark prices as text or events, and what each line lost
 //	inspect   what a file on disk says, and whether it can be believed
 //	version   what this program was built from
 //

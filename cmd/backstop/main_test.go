@@ -25,6 +25,7 @@ var update = flag.Bool("update", false, "rewrite the files that scripts compare 
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata",
+		Setup:         layCaptures,
 		UpdateScripts: *update,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits,

@@ -118,7 +118,7 @@ func (f *serveFlags) check() error {
 	if f.engine.Dir == "" && (f.engine.SnapshotEvery != 0 || f.engine.Keep != 0) {
 		return exit.Errorf(exit.Usage, "--snapshot-every and --keep mean nothing without --snapshots")
 	}
-	if _, err := f.sources(); err != nil {
+	if _, err := prefixes("udp-allow", f.allow); err != nil {
 		return err
 	}
 	if _, err := socketPath("events", f.events); err != nil {
@@ -128,13 +128,13 @@ func (f *serveFlags) check() error {
 	return err
 }
 
-// sources are the prefixes of --udp-allow.
-func (f *serveFlags) sources() ([]netip.Prefix, error) {
+// prefixes reads those of a flag.
+func prefixes(flag string, texts []string) ([]netip.Prefix, error) {
 	var prefixes []netip.Prefix
-	for _, s := range f.allow {
+	for _, s := range texts {
 		p, err := netip.ParsePrefix(s)
 		if err != nil {
-			return nil, exit.Errorf(exit.Usage, "--udp-allow %q: want a prefix such as 10.1.2.0/28", s)
+			return nil, exit.Errorf(exit.Usage, "--%s %q: want a prefix such as 10.1.2.0/28", flag, s)
 		}
 		prefixes = append(prefixes, p)
 	}
@@ -285,7 +285,7 @@ func (s *server) initialize(ctx context.Context) error {
 }
 
 func (s *server) startTicks(ctx context.Context) error {
-	sources, err := s.flags.sources()
+	sources, err := prefixes("udp-allow", s.flags.allow)
 	if err != nil {
 		return err
 	}

@@ -71,17 +71,21 @@ func (p *Progress) Begin(text string) {
 	p.shown = p.start
 }
 
-// Step tells that done of total parts are done; what is asked for the text only
-// when something is written, which is a few times a second at most.
+// Step tells that done of total parts are done, or of nobody knows how many if
+// total is 0; what is asked for the text only when something is written, which is a
+// few times a second at most.
 func (p *Progress) Step(done, total int, text func() string) {
 	now := p.now()
-	if now.Sub(p.shown) < p.interval || done <= 0 || total <= 0 {
+	if now.Sub(p.shown) < p.interval || done <= 0 || total < 0 {
 		return
 	}
 	p.shown = now
 	spent := now.Sub(p.start)
-	left := time.Duration(float64(spent) / float64(done) * float64(total-done)).Round(time.Second)
-	line := fmt.Sprintf("%3d %%  %s  %v left", done*100/total, text(), left)
+	line := fmt.Sprintf("%s  in %v", text(), spent.Round(time.Second))
+	if total > 0 {
+		left := time.Duration(float64(spent) / float64(done) * float64(total-done)).Round(time.Second)
+		line = fmt.Sprintf("%3d %%  %s  %v left", done*100/total, text(), left)
+	}
 	if !p.watched {
 		fmt.Fprintln(p.w, line)
 		return
