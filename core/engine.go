@@ -24,6 +24,8 @@ type Engine struct {
 	store    *snapshot.Store // nil without a Dir
 	closing  chan struct{}   // closed by Close, before the rings are
 	done     chan struct{}   // closed when the core's goroutine has ended
+	memory   int             // bytes of the machine
+	huge     int             // of them in huge pages
 
 	// Two cache lines between what different goroutines write at every event.
 	_       [128]byte
@@ -105,6 +107,10 @@ func open(c Config, store *snapshot.Store) (*Engine, error) {
 	}
 	if err := e.connect(m, unacknowledged); err != nil {
 		return nil, err
+	}
+	for arena := range m.Arenas {
+		e.memory += len(arena)
+		e.huge += inHugePages(arena)
 	}
 	started := make(chan error)
 	go c.Thread.carry(func() { e.run(started) })

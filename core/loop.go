@@ -77,7 +77,10 @@ func (e *Engine) run(started chan<- error) {
 		if err != nil { // ring.ErrClosed: everything published is applied
 			break
 		}
-		for s := lo; s < hi; s++ {
+		for s, seen := lo, lo; s < hi; s++ {
+			if s == seen && hi-s > 1 {
+				seen = l.ahead(s, hi)
+			}
 			e.take(l.input.At(s))
 		}
 		l.fx.Flush()

@@ -26,6 +26,10 @@ type Stats struct {
 	LastSnapshot snapshot.Info
 	// SnapshotErr is the error of the last attempt at a snapshot, or nil.
 	SnapshotErr error
+	// Memory is what the machine set aside at Open, in bytes, and HugePages how much
+	// of it the system keeps in huge pages (Linux, where transparent_hugepage is not
+	// never).
+	Memory, HugePages int
 }
 
 // counters are written by the core's goroutine, once a batch where they have
@@ -69,6 +73,7 @@ func (e *Engine) Stats() Stats {
 		InputSize: in.Capacity, InputFree: in.Free,
 		EffectsSize: out.Capacity, Unacknowledged: int(out.Cursor - out.Gating),
 		Snapshots: c.snapshots.Load(), SnapshotFailures: c.failures.Load(),
+		Memory: e.memory, HugePages: e.huge,
 	}
 	// Between the two looks the reader may have gone on.
 	s.Unread = max(0, int(out.Cursor-e.effects.reader.Released()))
