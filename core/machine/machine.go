@@ -446,6 +446,16 @@ func (m *Machine) Symbols(yield func(event.SymbolID, event.Name) bool) {
 	}
 }
 
+// Marks yields the contracts that have a mark by id, with that and the time of their
+// last tick: who feeds ticks again after a restart begins there.
+func (m *Machine) Marks(yield func(id event.SymbolID, mark fixedpoint.Price, last int64) bool) {
+	for _, i := range m.byID {
+		if c := &m.contracts[i]; c.mark != 0 && !yield(c.id, c.mark, c.last) {
+			return
+		}
+	}
+}
+
 // Funds yields the funds by name.
 func (m *Machine) Funds(yield func(event.FundID, event.Name) bool) {
 	for _, i := range m.fundNames {

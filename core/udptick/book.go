@@ -3,6 +3,7 @@ package udptick
 import (
 	"github.com/backstop-fund/backstop/core/event"
 	"github.com/backstop-fund/backstop/core/internal/idmap"
+	"github.com/backstop-fund/backstop/fixedpoint"
 )
 
 // Sink takes the events of a feed.
@@ -124,6 +125,33 @@ func (b *book) forget() {
 		b.suspect(s, true)
 		b.queue(s, int32(i))
 	}
+}
+
+// spoil makes a symbol suspect until its next tick, unless it was heard of since:
+// something newer was said about it that cannot be used.
+func (b *book) spoil(id event.SymbolID, heard uint64) {
+	slot := b.slots.Find(uint64(id))
+	if slot == idmap.None {
+		return
+	}
+	if s := &b.symbols[slot]; s.heard <= heard {
+		s.unheard = true
+		b.suspect(s, true)
+		b.queue(s, slot)
+	}
+}
+
+// know has the mark of a symbol that the sink knows of already.
+func (b *book) know(id event.SymbolID, mark fixedpoint.Price, nanos int64) {
+	slot := b.slot(id)
+	if slot == idmap.None || nanos <= b.symbols[slot].newest.TimeNanos {
+		return
+	}
+	s := &b.symbols[slot]
+	s.newest = Tick{Mark: mark, TimeNanos: nanos}
+	s.unheard = true
+	b.suspect(s, true)
+	b.queue(s, slot)
 }
 
 // settle clears the symbols that missed nothing after all: those that were heard

@@ -45,6 +45,10 @@
 // and this one is exactly as old as it really is. A tick of that very nanosecond
 // would be stale.
 //
+// A symbol is suspect until its next tick after one that cannot be used, because of
+// a bad value or a time too far ahead; and after the feed itself begins, for marks
+// that the sink has from before ([Feed.Know]).
+//
 // All symbols are suspect until their next tick after a change of session; after a
 // restart, that is a message whose sequence is old but whose mark is later than all
 // marks before; after a silence of [Config.SilenceNanos]; and where there are no
@@ -58,11 +62,12 @@
 //	MAC was here before        replayed                    datagram not looked at
 //	not of the form            malformed                   nothing of the datagram is used
 //	other session or channel   wrong_session               nothing of the datagram is used
-//	value that is none         bad_value                   tick dropped
-//	more than 1 s ahead        ahead                       tick dropped; the machine refuses it, too
+//	value that is none         bad_value, suspects         tick dropped, its symbol's mark blocked
+//	more than 1 s ahead        ahead, suspects             tick dropped, its symbol's mark blocked
 //	not newer                  stale                       tick dropped; the machine refuses it, too
 //	gap                        gaps, skipped, suspects     mark blocked in the machine
-//	silence                    silences, suspects          mark blocked in the machine
+//	silence                    silences, suspects          marks blocked in the machine
+//	new session, restart       sessions, restarts          marks blocked in the machine
 //	ring full                  conflated, waiting          newest tick of a symbol waits
 //	kernel's buffer full       dropped, of the line        a gap, see there
 //	tick old when it arrives   -                           mark blocked in the machine: max_age

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/backstop-fund/backstop/core/event"
+	"github.com/backstop-fund/backstop/fixedpoint"
 )
 
 // Config says what a [Feed] accepts.
@@ -268,6 +269,15 @@ func (f *Feed) Dropped(line Line, total uint32) {
 	update(f.shown.lines[line][:], f.lines[line][:])
 }
 
+// Know tells of a mark that the sink has from before the feed began, and of the time
+// of its last tick: it is suspect until the symbol's first tick, for what was missed
+// in between nobody knows, and nothing older comes after it. It is to be called
+// before the first Receive; a symbol there is no room for is passed over.
+func (f *Feed) Know(id event.SymbolID, mark fixedpoint.Price, nanos int64) {
+	f.book.know(id, mark, nanos)
+	f.retry = 0 // there is something to tell
+}
+
 // Stats returns the counters. Any goroutine may ask.
 func (f *Feed) Stats() Stats { return f.shown.load() }
 
@@ -420,6 +430,7 @@ func (f *Feed) receiveTicks(line Line, p *Packet, now int64) {
 		var t Tick
 		if bad := t.read(message); !bad.none() {
 			f.stats[BadValue]++
+			f.book.spoil(event.SymbolID(t.Instrument), seq+1)
 			continue
 		}
 		f.mark(event.SymbolID(t.Instrument), &t, seq+1, now)
@@ -445,12 +456,15 @@ func (f *Feed) receiveUpdate(line Line, datagram []byte, now int64) {
 	f.stats[Messages]++
 	f.lines[line][LineMessages]++
 	f.lines[line][LineWon]++ // There is no sequence to tell by: the newer mark wins.
-	if bad.value {
+	id, known := f.names[string(u.Symbol)]
+	switch {
+	case bad.value:
 		f.stats[BadValue]++
+		if known {
+			f.book.spoil(id, 0)
+		}
 		return
-	}
-	id, ok := f.names[string(u.Symbol)]
-	if !ok {
+	case !known:
 		f.stats[UnknownSymbol]++
 		return
 	}
@@ -459,11 +473,13 @@ func (f *Feed) receiveUpdate(line Line, datagram []byte, now int64) {
 }
 
 func (f *Feed) mark(id event.SymbolID, t *Tick, heard uint64, now int64) {
+	// Its copy on the other line may be ahead no more, and is no restart for that.
+	f.latest = max(f.latest, min(t.TimeNanos, now+2*maxAheadNanos))
 	if isAhead(t.TimeNanos, now) {
 		f.stats[Ahead]++
+		f.book.spoil(id, heard)
 		return
 	}
-	f.latest = max(f.latest, t.TimeNanos)
 	f.book.mark(id, t, heard, f.doubt, now)
 }
 

@@ -362,3 +362,60 @@ func TestDropped(t *testing.T) {
 		}
 	}
 }
+
+// A tick that cannot be used says that there is something newer; one that is older
+// than what was heard says nothing.
+func TestUnusableTickIsADoubt(t *testing.T) {
+	s := newStage(t, Config{})
+	s.on(LineA, 1, 1, 2)
+	s.on(LineA, 4, 2) // 3 is missing
+	s.expect("1=1 2=2 2=4")
+	s.Receive(LineA, local, packet(5, Tick{Instrument: 1, TimeNanos: s.now}), s.now)
+	s.expect("1=1?")
+	s.Receive(LineB, local, packet(3, Tick{Instrument: 2, TimeNanos: s.now}), s.now)
+	s.expect("")
+	s.Receive(LineA, local, packet(6, Tick{Instrument: 2, Mark: unit, TimeNanos: s.now + second + 1}), s.now)
+	s.expect("2=4?")
+	s.Receive(LineA, local, packet(7, Tick{Instrument: 9, TimeNanos: s.now}), s.now) // of no symbol we know
+	s.after(second)
+	s.expect("")
+	s.on(LineA, 8, 1, 2)
+	s.expect("1=8 2=9")
+	if got := s.Stats(); got[BadValue] != 3 || got[Ahead] != 1 || got[Doubts] != 2 || got[Suspects] != 0 {
+		t.Error(got)
+	}
+}
+
+// The copy of a tick that was too far ahead, and is no more, is a duplicate, not a
+// restart.
+func TestAheadIsNoRestart(t *testing.T) {
+	s := newStage(t, Config{})
+	s.on(LineA, 1, 1)
+	ahead := packet(2, Tick{Instrument: 1, Mark: unit, TimeNanos: s.now + second + milli})
+	s.Receive(LineA, local, ahead, s.now)
+	s.Receive(LineB, local, ahead, s.now+2*milli)
+	if got := s.Stats(); got[Ahead] != 1 || got[Duplicates] != 1 || got[Restarts] != 0 {
+		t.Error(got)
+	}
+}
+
+// Marks from before the feed began are suspect until they are heard of, and nothing
+// older comes after them.
+func TestKnow(t *testing.T) {
+	s := newStage(t, Config{Symbols: 2})
+	s.Know(1, 100*unit, noon-second+1000)
+	s.Know(2, 200*unit, noon-second+1000)
+	s.Know(3, 300*unit, noon) // no room
+	if next := s.Next(); next > s.now {
+		t.Errorf("wants to be called after %d ns, want now", next-s.now)
+	}
+	s.after(0)
+	s.expect("1=100? 2=200?")
+	s.on(LineA, 1, 1, 2) // as old as what is known, and one newer
+	s.expect("2=2")
+	s.on(LineA, 3, 1)
+	s.expect("1=3")
+	if got := s.Stats(); got[Stale] != 1 || got[Doubts] != 2 || got[Suspects] != 0 {
+		t.Error(got)
+	}
+}

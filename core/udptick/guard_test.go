@@ -149,3 +149,24 @@ func TestOldTickChangesNothing(t *testing.T) {
 	}
 	r.did("")
 }
+
+// A feed that begins before a machine that has marks already blocks them until they
+// are heard of: what was missed in between nobody knows.
+func TestRestartedFeedBlocks(t *testing.T) {
+	r := newRisk(t)
+	r.Feed = newFeed(t, Config{}, r)
+	known := 0
+	r.machine.Marks(func(id event.SymbolID, mark fixedpoint.Price, last int64) bool {
+		known++
+		r.Know(id, mark, last)
+		return true
+	})
+	if known != 1 { // contract 2 has no mark
+		t.Errorf("%d marks, want 1", known)
+	}
+	r.after(milli)
+	r.apply(event.Event{event.Transfer(1, -102*unit, event.TransferFunding)})
+	r.did("")
+	r.tick(LineA, 9, 1, 1000, 0)
+	r.did(resolved)
+}

@@ -21,7 +21,10 @@ const nanosPerMilli = 1_000_000
 // what it takes. It refuses anything else with a [*ParseError].
 func ParseMarkPriceUpdate(datagram []byte) (MarkPriceUpdate, error) {
 	u, bad := parseUpdate(datagram)
-	return u, bad.in("markPriceUpdate")
+	if !bad.none() {
+		return MarkPriceUpdate{}, bad.in("markPriceUpdate")
+	}
+	return u, nil
 }
 
 // AppendMarkPriceUpdate appends u as one JSON object, prices with eight decimals
@@ -48,25 +51,25 @@ func appendPrice(dst []byte, p fixedpoint.Price) []byte {
 }
 
 // parseUpdate reads the structure first and the values after: a datagram is
-// malformed or not whatever its values are.
+// malformed or not whatever its values are. With a bad value, the symbol is good.
 func parseUpdate(b []byte) (u MarkPriceUpdate, bad fault) {
 	s := scanner{b: b}
 	if bad = s.scan(); !bad.none() {
 		return MarkPriceUpdate{}, bad
 	}
+	u.Symbol = s.get(fieldSymbol)
 	var ok bool
 	if u.TimeMillis, ok = millis(s.get(fieldTime)); !ok {
-		return MarkPriceUpdate{}, s.badValue(fieldTime, "E: want milliseconds since 1970, above 0")
+		return u, s.badValue(fieldTime, "E: want milliseconds since 1970, above 0")
 	}
 	if u.Mark, ok = price(s.get(fieldMark)); !ok || u.Mark == 0 {
-		return MarkPriceUpdate{}, s.badValue(fieldMark, reasonMark)
+		return u, s.badValue(fieldMark, reasonMark)
 	}
 	if s.has(fieldIndex) {
 		if u.Index, ok = price(s.get(fieldIndex)); !ok {
-			return MarkPriceUpdate{}, s.badValue(fieldIndex, reasonIndex)
+			return u, s.badValue(fieldIndex, reasonIndex)
 		}
 	}
-	u.Symbol = s.get(fieldSymbol)
 	return u, fault{}
 }
 

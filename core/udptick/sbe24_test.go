@@ -140,7 +140,7 @@ func TestReceiveSBE24Counts(t *testing.T) {
 		{"a good tick, then another version", patched(second+version24At, 9), []count{{Malformed, 1}}},
 		{"a good tick, then another payload", patched(second+messageHeader24+2, 9), []count{{Malformed, 1}}},
 		{"another message", rawPacket24(Incremental, 12, 1, "hello"), []count{{Malformed, 1}}},
-		{"bad exponent", patched(second+messageHeader24+exponentAt, 1), []count{{Packets, 1}, {Ticks, 1}, {Delivered, 1}, {BadValue, 1}}},
+		{"bad exponent", patched(second+messageHeader24+exponentAt, 1), []count{{Packets, 1}, {Ticks, 1}, {Delivered, 1}, {BadValue, 1}, {Doubts, 1}, {Suspects, 1}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := newFeed(t, Config{Framing: SBE24}, unlimited())
