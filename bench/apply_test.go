@@ -22,67 +22,64 @@ func exchange(accounts int) bench.Shape {
 func BenchmarkApplyTick(b *testing.B) {
 	for _, n := range sizes() {
 		b.Run("crossed=0/accounts="+power(n), func(b *testing.B) { tickCrossesNothing(b, open(b, exchange(n))) })
-		b.Run("1bp/accounts="+power(n), func(b *testing.B) { tickWalks(b, open(b, exchange(n)), 1_000, 1_000) })
+		b.Run("1bp/accounts="+power(n), func(b *testing.B) { tickWalks(b, open(b, exchange(n)), 2_000) })
 	}
 	n := min(1e5, most())
 	b.Run("1bp/scan/accounts="+power(n), func(b *testing.B) {
-		tickWalks(b, build(b, exchange(n), machine.NewScan), 50, 1)
+		tickWalks(b, build(b, exchange(n), machine.NewScan), 0)
 	})
 }
 
 func tickCrossesNothing(b *testing.B, s *stage) {
-	const round = 1_000
 	i := 0
-	ticks := func() {
-		for range round {
-			c := event.SymbolID(i%s.shape.Contracts + 1)
-			s.tick(b, c, s.market.Mark(c)+fixedpoint.Price(i/s.shape.Contracts%2)*unit/10_000)
-			i++
-		}
+	next := func() event.Record {
+		c := event.SymbolID(i%s.shape.Contracts + 1)
+		i++
+		return s.mark(c, s.market.Mark(c)+fixedpoint.Price(i/s.shape.Contracts%2)*unit/10_000)
 	}
 	// Whoever has a trigger between the two marks gets another one.
-	for range 2 * s.shape.Contracts {
-		ticks()
+	for range 100 {
+		s.make(next)
+		s.apply(b)
 	}
-	looked := s.Stats().Looked
-	var took rounds
-	for b.Loop() {
-		took.time(ticks)
+	if looked, _ := s.measure(b, "tick", next); looked != 0 {
+		b.Fatalf("workload drifted: %d accounts looked at by ticks that cross nothing", looked)
 	}
-	noAllocations(b, ticks)
-	if n := s.Stats().Looked - looked; n != 0 {
-		b.Fatalf("workload drifted: %d accounts looked at by ticks that cross nothing", n)
-	}
-	took.report(b, round, "tick")
-	s.mend(b)
 }
 
-// tickWalks takes time by rounds of so many ticks, after some to warm up.
-func tickWalks(b *testing.B, s *stage, round, warm int) {
-	ticks := func() {
-		for range round {
-			c, mark := s.market.Walk()
-			s.tick(b, c, mark)
-		}
-	}
-	for range warm { // until as many accounts are near a trigger as ever
-		ticks()
-		s.mend(b)
-	}
+// measure times batches of events. Between them orders are answered.
+func (s *stage) measure(b *testing.B, what string, next func() event.Record) (looked uint64, orders int) {
+	b.Helper()
 	var took rounds
-	looked, orders, applied := uint64(0), 0, 0
+	batch := func() {
+		s.make(next)
+		took.time(func() { s.apply(b) })
+	}
 	for b.Loop() {
 		before := s.Stats().Looked
-		took.time(ticks)
+		batch()
 		looked += s.Stats().Looked - before
-		orders += s.counts[event.EffectLiquidate]
-		applied += round
-		s.mend(b)
+		orders += len(s.orders)
+		s.answer(b)
 	}
-	noAllocations(b, func() { ticks(); s.mend(b) })
-	took.report(b, round, "tick")
-	b.ReportMetric(float64(looked)/float64(applied), "looked/tick")
-	b.ReportMetric(float64(orders)/float64(applied), "orders/tick")
+	noAllocations(b, func() { s.make(next); s.apply(b); s.answer(b) })
+	took.report(b, batchSize, what)
+	return looked, orders
+}
+
+// tickWalks measures after so many batches to warm up: until as many accounts are
+// near a trigger as ever.
+func tickWalks(b *testing.B, s *stage, warm int) {
+	next := func() event.Record { return s.mark(s.market.Walk()) }
+	for range warm {
+		s.make(next)
+		s.apply(b)
+		s.answer(b)
+	}
+	looked, orders := s.measure(b, "tick", next)
+	ticks := float64(b.N * batchSize)
+	b.ReportMetric(float64(looked)/ticks, "looked/tick")
+	b.ReportMetric(float64(orders)/ticks, "orders/tick")
 }
 
 // BenchmarkApplyFill makes one position after the other larger or smaller by a
@@ -106,23 +103,13 @@ func BenchmarkApplyTransfer(b *testing.B) {
 	}
 }
 
-// quiet applies events that decide nothing.
+// quiet measures events that hurt hardly anybody: only who is near its margin as it
+// is may fall below it.
 func quiet(b *testing.B, s *stage, what string, next func() event.Record) {
-	const round = 1_000
-	events := func() {
-		for range round {
-			s.record(b, next())
-		}
+	_, orders := s.measure(b, what, next)
+	if orders > 2+b.N*batchSize/1_000 {
+		b.Fatalf("workload drifted: %d orders because of %d events", orders, b.N*batchSize)
 	}
-	var took rounds
-	for b.Loop() {
-		took.time(events)
-	}
-	noAllocations(b, events)
-	s.expect(b, event.EffectLiquidate, 0)
-	s.expect(b, event.EffectBankrupt, 0)
-	took.report(b, round, what)
-	s.mend(b)
 }
 
 // BenchmarkMemory is what a machine takes, all in, for each account it has room

@@ -22,6 +22,7 @@ type stage struct {
 	now     int64
 	memory  uint64 // of the machine as it was made, in bytes
 	records [8]event.Record
+	batch   [batchSize]event.Record
 
 	// As the consumer has them.
 	ring    [1 << 12]event.Effect
@@ -31,6 +32,10 @@ type stage struct {
 	changed []event.AccountID // went bankrupt, or gave to one that did
 	stock   map[event.SymbolID]fixedpoint.Qty
 }
+
+// batchSize is how many events are made before they are applied and timed: few
+// enough to stay near.
+const batchSize = 500
 
 // order awaits the venue's answer.
 type order struct {
@@ -121,8 +126,30 @@ func (s *stage) record(tb testing.TB, r event.Record) { s.must(tb, append(s.reco
 
 // tick tells a mark.
 func (s *stage) tick(tb testing.TB, c event.SymbolID, mark fixedpoint.Price) {
+	s.record(tb, s.mark(c, mark))
+}
+
+// make makes a batch of events.
+func (s *stage) make(next func() event.Record) {
+	for i := range s.batch {
+		s.batch[i] = next()
+	}
+}
+
+// apply applies the batch as the engine does: its effects are out when it ends.
+func (s *stage) apply(tb testing.TB) {
+	for i := range s.batch {
+		if _, code := s.Apply(s.batch[i:i+1], s.fx); code != event.Accepted {
+			tb.Fatalf("workload drifted: %v refused as %v", s.batch[i].Kind(), code)
+		}
+	}
+	s.fx.Flush()
+}
+
+// mark is a tick of the next moment.
+func (s *stage) mark(c event.SymbolID, mark fixedpoint.Price) event.Record {
 	s.now += 1_000
-	s.record(tb, event.Tick(c, mark).At(s.now))
+	return event.Tick(c, mark).At(s.now)
 }
 
 // expect fails unless there were so many effects of a kind since the last mend.
@@ -133,14 +160,18 @@ func (s *stage) expect(b *testing.B, kind event.EffectKind, n int) {
 	}
 }
 
-// mend makes the market what it was: all marks known, all orders answered, and who
-// was in trouble or gave to one in trouble has again what he had. Nothing is
-// counted any more.
+// mend makes the market what it was: it has its marks, and what answer does.
 func (s *stage) mend(tb testing.TB) {
 	for c := range s.shape.Contracts {
 		c := event.SymbolID(c + 1)
 		s.tick(tb, c, s.market.Mark(c))
 	}
+	s.answer(tb)
+}
+
+// answer ends all orders, and gives those who were in trouble or gave to one in
+// trouble again what they had. Nothing is counted any more.
+func (s *stage) answer(tb testing.TB) {
 	for len(s.orders)+len(s.changed) > 0 {
 		for _, id := range s.changed {
 			s.renew(tb, id)
