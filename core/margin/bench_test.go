@@ -7,7 +7,6 @@ import (
 	"github.com/backstop-fund/backstop/core/event"
 	"github.com/backstop-fund/backstop/core/margin"
 	"github.com/backstop-fund/backstop/fixedpoint"
-	"github.com/cockroachdb/apd/v3"
 )
 
 // benchTiers are five tiers as published tables have them.
@@ -44,8 +43,8 @@ func benchAccounts(tiers *margin.Tiers) []benchAccount {
 }
 
 // BenchmarkMarginCheck is the verdict on one account of one position, its tier
-// looked up: exact in 256 bits and in 128, in decimals, and in floats, which are
-// not exact. All must find the same accounts healthy.
+// looked up: in 256 bits and in 128, which must find the same accounts healthy.
+// What decimals take is in bench/peers.
 func BenchmarkMarginCheck(b *testing.B) {
 	tiers := new(margin.Tiers)
 	tiers.Set(benchTiers)
@@ -65,7 +64,6 @@ func BenchmarkMarginCheck(b *testing.B) {
 		b.Fatalf("workload drifted: %d of %d are healthy", want, len(accounts))
 	}
 	var q margin.Quick
-	decimals, floats := decimalCheck(b, accounts), floatCheck(accounts)
 	for _, c := range []struct {
 		name    string
 		healthy func(i int) bool
@@ -76,8 +74,6 @@ func BenchmarkMarginCheck(b *testing.B) {
 			l := &accounts[i].leg
 			return q.Add(l.Qty, l.Cost, l.Mark, l.Tiers) && q.Surplus(accounts[i].wallet).Sign() >= 0
 		}},
-		{"apd", decimals},
-		{"float64", floats},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
@@ -94,66 +90,6 @@ func BenchmarkMarginCheck(b *testing.B) {
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(accounts)), "ns/position")
 		})
-	}
-}
-
-// decimalCheck is the same in apd, its inputs already converted.
-func decimalCheck(b *testing.B, accounts []benchAccount) func(i int) bool {
-	type row struct{ limit, mmr, cum apd.Decimal }
-	type twin struct{ wallet, qty, mark, cost apd.Decimal }
-	of := func(v int64) apd.Decimal { return *apd.New(v, -fixedpoint.Digits) }
-	rows, twins := make([]row, len(benchTiers)), make([]twin, len(accounts))
-	for i, s := range benchTiers {
-		rows[i] = row{of(int64(s.Cap)), of(int64(s.MMR)), of(int64(s.Cum))}
-	}
-	for i, a := range accounts {
-		twins[i] = twin{of(int64(a.wallet)), of(int64(a.leg.Qty)), of(int64(a.leg.Mark)), of(int64(a.leg.Cost))}
-	}
-	context := apd.BaseContext.WithPrecision(50)
-	must := func(_ apd.Condition, err error) {
-		if err != nil {
-			b.Fatal(err)
-		}
-	}
-	var value, equity, mm apd.Decimal
-	return func(i int) bool {
-		a := &twins[i]
-		must(context.Mul(&value, &a.qty, &a.mark))
-		must(context.Add(&equity, &a.wallet, &value))
-		must(context.Sub(&equity, &equity, &a.cost))
-		value.Abs(&value)
-		r := 0
-		for r < len(rows)-1 && rows[r].limit.Cmp(&value) < 0 {
-			r++
-		}
-		must(context.Mul(&mm, &value, &rows[r].mmr))
-		must(context.Sub(&mm, &mm, &rows[r].cum))
-		return equity.Cmp(&mm) >= 0
-	}
-}
-
-// floatCheck is the same in float64, its inputs already converted.
-func floatCheck(accounts []benchAccount) func(i int) bool {
-	type row struct{ limit, mmr, cum float64 }
-	type twin struct{ wallet, qty, mark, cost float64 }
-	of := func(v int64) float64 { return float64(v) / unit }
-	rows, twins := make([]row, len(benchTiers)), make([]twin, len(accounts))
-	for i, s := range benchTiers {
-		rows[i] = row{of(int64(s.Cap)), of(int64(s.MMR)), of(int64(s.Cum))}
-	}
-	for i, a := range accounts {
-		twins[i] = twin{of(int64(a.wallet)), of(int64(a.leg.Qty)), of(int64(a.leg.Mark)), of(int64(a.leg.Cost))}
-	}
-	return func(i int) bool {
-		a := &twins[i]
-		value := a.qty * a.mark
-		equity := a.wallet + value - a.cost
-		value = max(value, -value)
-		r := 0
-		for r < len(rows)-1 && rows[r].limit < value {
-			r++
-		}
-		return equity >= value*rows[r].mmr-rows[r].cum
 	}
 }
 
