@@ -180,24 +180,23 @@ func (d *model) funds() map[held]fixedpoint.Qty {
 }
 
 // capped: a fund that adds to its inventory stays within its cap, unless it says that
-// it had to. Looked at where one takeover is all that an event does to the fund.
+// it had to. Looked at where one takeover is the last that an event does to the fund:
+// what it has to cover afterwards, elsewhere, lowers its cap.
 func (d *model) capped(before map[held]fixedpoint.Qty, fx []event.Effect) error {
 	takeovers := map[event.FundID][]*event.Effect{}
-	alarmed, offLot := map[event.FundID]bool{}, map[event.FundID]bool{}
+	unclear := map[event.FundID]bool{}
 	for i := range fx {
 		switch x := &fx[i]; {
 		case x.Kind == event.EffectTakeover:
 			takeovers[x.Fund] = append(takeovers[x.Fund], x)
-		case x.Kind == event.EffectAlarm && event.Alarm(x.Reason) == event.AlarmCapExceeded:
-			alarmed[x.Fund] = true
-		case x.Kind == event.EffectAlarm:
-			offLot[x.Fund] = true // another of its alarms: it gave way somewhere
+		case x.Kind == event.EffectAlarm, x.Kind == event.EffectCover && len(takeovers[x.Fund]) > 0:
+			unclear[x.Fund] = true
 		}
 	}
 	for i := range fx {
 		x := &fx[i]
 		t := takeovers[x.Fund]
-		if x.Kind != event.EffectFund || len(t) != 1 || alarmed[x.Fund] || offLot[x.Fund] {
+		if x.Kind != event.EffectFund || len(t) != 1 || unclear[x.Fund] {
 			continue
 		}
 		had := before[held{x.Fund, t[0].Symbol}]
