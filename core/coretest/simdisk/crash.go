@@ -22,22 +22,22 @@ type sector [Sector]byte
 
 // touch keeps the sectors from one offset to another as they are durable.
 func (f *inode) touch(from, to int) {
-	for s := from / Sector; s*Sector < to; s++ {
-		if f.dirty[s] != nil {
+	for n := from / Sector; n*Sector < to; n++ {
+		if f.dirty[n] != nil {
 			continue
 		}
-		old := f.lost[s]
+		old := f.lost[n]
 		if old == nil {
 			old = new(sector)
-			if s*Sector < min(len(f.data), f.length) {
-				copy(old[:], f.data[s*Sector:min(len(f.data), f.length)])
+			if end := min(len(f.data), f.length); n*Sector < end {
+				copy(old[:], f.data[n*Sector:end])
 			}
 		}
-		delete(f.lost, s)
+		delete(f.lost, n)
 		if f.dirty == nil {
 			f.dirty = map[int]*sector{}
 		}
-		f.dirty[s] = old
+		f.dirty[n] = old
 	}
 }
 
@@ -144,31 +144,34 @@ func (f *inode) survive(rng *rand.Rand) *inode {
 		if old == nil {
 			old = f.lost[s]
 		}
-		part := b[s*Sector : min((s+1)*Sector, size)]
-		if how != kept {
-			tear(part, old[:], how, rng)
+		if part := b[s*Sector : min((s+1)*Sector, size)]; how == gone {
+			copy(part, old[:])
+		} else if how == mixed {
+			tear(part, old[:], rng)
 		}
 	}
 	return &inode{data: b, length: size}
 }
 
-// tear makes of a sector as written what is left of it.
-func tear(part, old []byte, how mood, rng *rand.Rand) {
-	if how == gone {
-		copy(part, old)
+// tear makes of a sector as written what is left of it. Bytes that the write did not
+// change stay: a disk that loses what lies beside a write would lose every log.
+func tear(part, old []byte, rng *rand.Rand) {
+	how := rng.IntN(8)
+	if how < 3 {
 		return
 	}
-	switch rng.IntN(8) {
-	case 0, 1, 2: // as written
-	case 3, 4:
-		copy(part, old)
-	case 5: // the write stopped in the middle
-		n := rng.IntN(len(part) + 1)
-		copy(part[n:], old[n:])
-	case 6:
-		clear(part)
-	default:
-		for i := range part {
+	stop := 0 // where the write has stopped
+	if how == 5 {
+		stop = rng.IntN(len(part) + 1)
+	}
+	for i := stop; i < len(part); i++ {
+		switch {
+		case part[i] == old[i]:
+		case how < 6:
+			part[i] = old[i]
+		case how == 6:
+			part[i] = 0
+		default:
 			part[i] = byte(rng.Uint32())
 		}
 	}

@@ -4,8 +4,8 @@
 //
 //	name, its folder synced since it changed      as it is
 //	name, not synced                              changed or not, each on its own
-//	sector synced since it was written            as it is
-//	sector not synced                             as it was, as written, torn, zero or garbage
+//	byte that no unsynced write has changed       as it is
+//	those of a sector that one has                as they were, as written, torn, zero or garbage
 //	length, not synced                            anything between old and new
 //
 // A sync that fails has synced nothing, and the next one that succeeds does not
