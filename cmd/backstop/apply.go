@@ -120,6 +120,11 @@ func (a *applier) apply(line []byte) error {
 	if err != nil || e == nil {
 		return err
 	}
+	return a.event(e)
+}
+
+// event applies one event and prints what comes of it.
+func (a *applier) event(e event.Event) error {
 	_, code := a.machine.Apply(e, a.effects)
 	if code == event.Accepted && isCreation(e) {
 		if err := bindAll(&a.names, a.machine); err != nil {

@@ -120,7 +120,7 @@ func (d *demoFlags) scenario() (*demoScenario, error) {
 // play runs a scenario with snapshots in dir.
 func (s *demoScenario) play(ctx context.Context, dir string, progress *terminal.Progress) (*demoOutcome, error) {
 	defer progress.End()
-	r, err := newReplay(s, dir)
+	r, err := newDemoReplay(s, dir)
 	if err != nil {
 		return nil, err
 	}

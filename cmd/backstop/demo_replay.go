@@ -74,7 +74,7 @@ type demoOrder struct {
 	offload  bool
 }
 
-func newReplay(s *demoScenario, dir string) (*replay, error) {
+func newDemoReplay(s *demoScenario, dir string) (*replay, error) {
 	r := &replay{
 		demoScenario: s,
 		config: core.Config{

@@ -22,7 +22,7 @@ func newInspect() *cobra.Command {
 		Args:  usage(cobra.NoArgs),
 		RunE:  needsCommand,
 	}
-	cmd.AddCommand(newInspectSnapshot())
+	cmd.AddCommand(newInspectSnapshot(), newInspectJournal())
 	return cmd
 }
 

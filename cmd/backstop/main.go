@@ -7,6 +7,8 @@
 //	feed      mark prices from a file or a capture, or made up, as UDP datagrams
 //	tap       UDP mark prices as text or events, and what each line lost
 //	inspect   what a file on disk says, and whether it can be believed
+//	journal   the input as it was written down: as text, verified
+//	replay    the effects of it again
 //	version   what this program was built from
 //
 // Results go to standard output, everything said about them to standard error.

@@ -4,15 +4,19 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"io"
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/backstop-fund/backstop/cmd/internal/exit"
+	"github.com/backstop-fund/backstop/core/journal"
+	"github.com/backstop-fund/backstop/core/machine"
 )
 
 func TestMain(m *testing.M) {
@@ -28,8 +32,9 @@ func TestScripts(t *testing.T) {
 		Setup:         layCaptures,
 		UpdateScripts: *update,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits,
-			"flip":  flip,
+			"exits":  exits,
+			"flip":   flip,
+			"record": record,
 		},
 	})
 }
@@ -64,6 +69,45 @@ func flip(ts *testscript.TestScript, neg bool, args []string) {
 	b := []byte(ts.ReadFile(args[0]))
 	b[offset] ^= 1
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o600))
+}
+
+// record FILE FOLDER [SIZE]: writes the events of a file of NDJSON to a journal, three
+// a group, in segments of SIZE bytes, the way an engine does.
+func record(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: record FILE FOLDER [SIZE]")
+	}
+	size := int64(64 << 10)
+	if len(args) > 2 {
+		n, err := strconv.ParseInt(args[2], 10, 64)
+		ts.Check(err)
+		size = n
+	}
+	folder, err := journal.Open(ts.MkAbs(args[1]), journal.Options{SegmentSize: size, Rules: machine.RulesVersion, Salt: 7})
+	ts.Check(err)
+	r, err := folder.Read(0)
+	ts.Check(err)
+	_, err = r.Next()
+	if err != io.EOF {
+		ts.Fatalf("%s has events: %v", args[1], err)
+	}
+	w, err := folder.Write(r)
+	ts.Check(err)
+	m, err := machine.New(machine.DefaultLimits)
+	ts.Check(err)
+	a := newApplier(m, io.Discard, true)
+	for i, line := range strings.Split(strings.TrimSpace(ts.ReadFile(args[0])), "\n") {
+		e, err := a.decoder.Decode([]byte(line), nil)
+		ts.Check(err)
+		ts.Check(a.event(e))
+		b, _ := e.AppendBinary(nil)
+		copy(w.Append(len(b)), b)
+		if i%3 == 2 {
+			ts.Check(w.Commit())
+		}
+	}
+	ts.Check(w.Close())
+	ts.Check(folder.Close())
 }
 
 func TestSignalled(t *testing.T) {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/backstop-fund/backstop/core"
 	"github.com/backstop-fund/backstop/core/event/ndjson"
+	"github.com/backstop-fund/backstop/core/journal"
 	"github.com/backstop-fund/backstop/core/machine"
 	"github.com/backstop-fund/backstop/snapshot"
 )
@@ -68,6 +69,10 @@ var kinds = []struct {
 	{snapshot.ErrCorrupt, Corrupt},
 	{snapshot.ErrLocked, Unavailable},
 	{snapshot.ErrVersion, BadInput},
+	{journal.ErrDamaged, Corrupt},
+	{journal.ErrVersion, BadInput},
+	{journal.ErrGone, BadInput},
+	{journal.ErrOptions, BadInput},
 	{snapshot.ErrMismatch, BadInput}, // intact, but written by other rules or under larger limits
 	{core.ErrConfig, BadInput},
 	{core.ErrAck, BadInput},

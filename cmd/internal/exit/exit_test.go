@@ -9,6 +9,7 @@ import (
 	"github.com/backstop-fund/backstop/cmd/internal/exit"
 	"github.com/backstop-fund/backstop/core"
 	"github.com/backstop-fund/backstop/core/event/ndjson"
+	"github.com/backstop-fund/backstop/core/journal"
 	"github.com/backstop-fund/backstop/core/machine"
 	"github.com/backstop-fund/backstop/snapshot"
 )
@@ -37,6 +38,9 @@ func TestOf(t *testing.T) {
 		{"a damaged file", &snapshot.ChecksumError{Part: snapshot.PartTable}, exit.Corrupt},
 		{"a folder in use", snapshot.ErrLocked, exit.Unavailable},
 		{"a file of a newer program", &snapshot.VersionError{Got: 9}, exit.BadInput},
+		{"a damaged journal", &journal.DamageError{File: "x"}, exit.Corrupt},
+		{"a journal of a newer program", &journal.VersionError{Got: 9}, exit.BadInput},
+		{"events that were pruned", journal.ErrGone, exit.BadInput},
 		{"a state beyond the limits", machine.ErrState, exit.BadInput},
 		{"limits nothing can be built with", machine.ErrLimits, exit.BadInput},
 		{"sizes nothing can be built with", core.ErrConfig, exit.BadInput},
