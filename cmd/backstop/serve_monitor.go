@@ -16,7 +16,8 @@ import (
 type watch struct {
 	stats  core.Stats
 	sent   uint64 // of standard input
-	stalls int    // seconds for which the engine has waited for acknowledgements
+	ticks  tickWatch
+	stalls int // seconds for which the engine has waited for acknowledgements
 }
 
 // startMonitor has SIGUSR1 taken care of from its return on.
@@ -63,6 +64,7 @@ const stallWarning = 10
 // look compares the engine with what it was a second ago. The error is a stall
 // that cannot end.
 func (s *server) look(w *watch) error {
+	s.lookAtTicks(&w.ticks)
 	now := s.engine.Stats()
 	if now.SnapshotFailures > w.stats.SnapshotFailures {
 		s.log.Error().Err(now.SnapshotErr).Uint64("failures", now.SnapshotFailures).Msg("no snapshot was taken")
