@@ -31,7 +31,7 @@ func (m *Machine) handle() {
 		}
 	}
 	if m.timed && m.timers.next() <= m.now {
-		kept = m.appendTimedOut(kept)
+		kept = m.timers.overdue(m.now, kept)
 	}
 	m.touched = kept
 	slices.SortFunc(kept, func(a, b account.Slot) int {

@@ -308,11 +308,7 @@ func (m *Machine) startTime() {
 	for i := range m.contracts {
 		m.contracts[i].startTime(m.now)
 	}
-	for i := range m.orders.orders {
-		if o := &m.orders.orders[i]; o.id != 0 && !o.done && !o.offload {
-			m.startTimeout(m.accounts.Find(o.account))
-		}
-	}
+	m.timers.begin(m.now)
 }
 
 // noRoom refuses for lack of capacity.
