@@ -39,6 +39,7 @@ func (m *Machine) handle() {
 	})
 	for _, s := range kept {
 		m.decide(s)
+		m.unsettle(s) // who was brought here could not give before
 	}
 	for _, s := range kept {
 		m.station(s)

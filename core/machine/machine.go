@@ -119,6 +119,7 @@ type Machine struct {
 	scratch   scratch
 	gathered  *legs
 	allocator adl.Allocator
+	ranker    adl.Ranker
 	ledger    conservation
 	stats     Stats
 }

@@ -276,7 +276,10 @@ func (m *Machine) readRankings(r *reader) {
 					v.Lo, v.Hi = r.U64(), r.I64()
 				}
 				k.members = append(k.members, x)
-				k.places = append(k.places, place{slot: account.None, at: account.None})
+			}
+			k.begin(0, len(k.members))
+			for j := range k.places {
+				k.places[j].at = account.None
 			}
 		}
 	}
