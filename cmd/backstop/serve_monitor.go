@@ -16,8 +16,7 @@ import (
 type watch struct {
 	stats  core.Stats
 	sent   uint64 // of standard input
-	ticks  tickWatch
-	stalls int // seconds for which the engine has waited for acknowledgements
+	stalls int    // seconds for which the engine has waited for acknowledgements
 }
 
 // startMonitor has SIGUSR1 taken care of from its return on.
@@ -64,7 +63,6 @@ const stallWarning = 10
 // look compares the engine with what it was a second ago. The error is a stall
 // that cannot end.
 func (s *server) look(w *watch) error {
-	s.lookAtTicks(&w.ticks)
 	now := s.engine.Stats()
 	if now.SnapshotFailures > w.stats.SnapshotFailures {
 		s.log.Error().Err(now.SnapshotErr).Uint64("failures", now.SnapshotFailures).Msg("no snapshot was taken")

@@ -17,6 +17,7 @@ import (
 	"github.com/backstop-fund/backstop/core/event"
 	"github.com/backstop-fund/backstop/core/machine"
 	"github.com/backstop-fund/backstop/core/udptick"
+	"github.com/backstop-fund/backstop/fixedpoint"
 )
 
 // tickFlags say where a server's mark prices come from.
@@ -157,8 +158,23 @@ func (s *server) startTicks(ctx context.Context) error {
 			s.log.Warn().Stringer("line", r.Line).Msg(w)
 		}
 	}
+	if err := s.tellMarks(ctx); err != nil {
+		return err
+	}
 	s.tasks.Go(func() { s.failing(s.adapter.Run()) })
+	s.tasks.Go(func() { s.watchTicks(ctx) })
 	return nil
+}
+
+// tellMarks tells the adapter of the marks that were restored: they are suspect
+// until heard of.
+func (s *server) tellMarks(ctx context.Context) error {
+	return s.engine.View(ctx, func(m *machine.Machine) {
+		m.Marks(func(id event.SymbolID, mark fixedpoint.Price, last int64) bool {
+			s.adapter.Know(id, mark, last)
+			return true
+		})
+	})
 }
 
 // symbols are the contracts by name.
@@ -182,22 +198,40 @@ var tickTroubles = []struct {
 	{udptick.Silences, "no mark prices: all are suspect"},
 	{udptick.Sessions, "the publisher began another session"},
 	{udptick.Restarts, "the publisher began to number anew"},
+	{udptick.Doubts, "marks that may be outdated are suspect"},
+	{udptick.BadValue, "mark prices with a value that is none: their contracts are suspect"},
+	{udptick.Ahead, "mark prices from the future: their contracts are suspect; compare the publisher's clock with this host's"},
+	{udptick.Malformed, "datagrams that are none of ours"},
+	{udptick.WrongSession, "datagrams of another session or channel"},
 	{udptick.Forged, "datagrams without a good signature"},
+	{udptick.Replayed, "datagrams with a signature that was here before"},
 	{udptick.RefusedSource, "datagrams from sources that are not allowed"},
 	{udptick.Conflated, "the input is full: older mark prices gave way to newer ones"},
 }
 
-// tickWatch is what the monitor saw of mark prices a second ago.
+// tickWatch is what was seen of mark prices a second ago.
 type tickWatch struct {
 	stats   udptick.Stats
 	dropped [udptick.Lines]uint64
 }
 
+// watchTicks looks once a second.
+func (s *server) watchTicks(ctx context.Context) {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	var w tickWatch
+	for {
+		select {
+		case <-ticker.C:
+			s.lookAtTicks(&w)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // lookAtTicks says what went wrong since a second ago, a line for each kind.
 func (s *server) lookAtTicks(w *tickWatch) {
-	if s.adapter == nil {
-		return
-	}
 	now := s.adapter.Stats()
 	for _, x := range tickTroubles {
 		if more := now[x.counter] - w.stats[x.counter]; more > 0 {

@@ -7,7 +7,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/backstop-fund/backstop/core/event"
 	"github.com/backstop-fund/backstop/core/udptick/datagram"
+	"github.com/backstop-fund/backstop/fixedpoint"
 )
 
 // Adapter feeds a [Sink] from UDP sockets: one for each line, and one to ask for
@@ -62,6 +64,11 @@ const largestRequest = 128
 // Addr returns the address and port of line A.
 func (a *Adapter) Addr() netip.AddrPort { return a.inlets[0].socket.Addr() }
 
+// Know is [Feed.Know], before Run.
+func (a *Adapter) Know(id event.SymbolID, mark fixedpoint.Price, nanos int64) {
+	a.feed.Know(id, mark, nanos)
+}
+
 // Stats returns the counters. Any goroutine may ask.
 func (a *Adapter) Stats() Stats { return a.feed.Stats() }
 
@@ -98,6 +105,10 @@ func (a *Adapter) Run() error {
 		ended := make(chan error)
 		go func() { ended <- a.poll() }()
 		return <-ended
+	}
+	// There may be something to tell before any datagram comes.
+	if err := a.wake(a.stamp(), true); err != nil {
+		return a.ended(err)
 	}
 	var others sync.WaitGroup
 	failed := make([]error, len(a.inlets))
