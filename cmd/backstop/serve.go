@@ -50,6 +50,11 @@ Signals: SIGTERM is a clean stop with exit code 0, SIGINT one with 130, SIGUSR1
 takes a snapshot. A clean stop applies what was taken, takes a snapshot and gives
 the consumer what there is, for at most five seconds over a socket.
 
+--spin, --cpu and --fifo give the engine a CPU of its own, where there is one to
+spare: with less than two CPUs, or others at work on that one, they do harm. The
+garbage collector is switched off, with a limit of memory as the net, unless GOGC or
+GOMEMLIMIT is set.
+
 A damaged snapshot is passed over for the one before, with a warning; if all are
 damaged, the exit code is 4.`
 
@@ -67,6 +72,7 @@ type serveFlags struct {
 	autoAck         bool
 
 	ticks tickFlags
+	host  hostFlags
 
 	engine core.Config
 }
@@ -87,6 +93,7 @@ func newServe() *cobra.Command {
 	f.StringVar(&s.clock, "clock", "wall", "`wall|events`: who tells the time")
 	f.BoolVar(&s.autoAck, "auto-ack", false, "effects need no acknowledgement")
 	s.ticks.add(f)
+	s.host.add(f)
 	f.StringVar(&s.engine.Dir, "snapshots", "", "`folder` of the snapshots, of nothing else; without, none are taken")
 	f.Uint64Var(&s.engine.SnapshotEvery, "snapshot-every", 0, "`events` from one snapshot to the next; 0 takes them at a clean stop and on SIGUSR1 only")
 	f.IntVar(&s.engine.Keep, "keep", 0, "`snapshots` to keep; 0 is 3")
@@ -94,7 +101,7 @@ func newServe() *cobra.Command {
 	f.IntVar(&s.engine.EffectsSize, "effects-buffer", 1<<16, "`effects` that may be unacknowledged, a power of two")
 	limits := limitFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		s.engine.Limits, s.engine.AutoAck = *limits, s.autoAck
+		s.engine.Limits, s.engine.AutoAck, s.engine.Thread = *limits, s.autoAck, s.host.thread()
 		return s.run(cmd)
 	}
 	return cmd
@@ -172,6 +179,8 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 		s.lines = s.intake()
 	}
 	s.logRecovery()
+	s.logHost()
+	defer quietCollector(&s.log)()
 	s.tasks.Go(func() { s.failing(s.outlet.collect()) })
 	// What stops the delivery is the engine's end, not the signal for it.
 	delivery, cut := context.WithCancelCause(context.WithoutCancel(ctx))
