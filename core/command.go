@@ -18,34 +18,55 @@ type command struct {
 	done  chan struct{} // closed when it has run
 }
 
-// View runs f on the core's goroutine, between two events, after everything whose
-// Send returned before the call. The core stands still for it: f copies what it
-// wants and returns. It must not change the machine, keep it, or call the engine;
-// a panic in it stops the engine like one in the machine.
+// View runs f between two events, after everything whose Send returned before
+// the call is applied. The machine it gets is the follower's, if there is one in
+// the process, so that the core never waits for a reader; otherwise it is the
+// core's, which stands still for it: f copies what it wants and returns. It must
+// not change the machine, keep it, or call the engine; a panic in it stops the
+// follower, or the engine like one in the machine.
 //
 // If ctx ends before f has begun, f never runs and the error is ctx's. Otherwise
-// it is ErrClosed or a *Fault.
+// it is ErrClosed, a *Fault, or what ended the follower.
 func (e *Engine) View(ctx context.Context, f func(*machine.Machine)) error {
-	return e.do(ctx, func() { f(e.loop.machine) })
+	if !e.config.follows() {
+		return e.do(ctx, func() { f(e.loop.machine) })
+	}
+	var at uint64
+	if err := e.do(ctx, func() { at = e.loop.applied }); err != nil {
+		return err
+	}
+	return e.ask(ctx, at, func(x *Follower) { f(x.replica.machine) })
 }
 
 // LastApplied returns the highest sequence accepted from a source, 0 if none:
-// after a restart a sender goes on behind it. Errors are View's.
+// after a restart a sender goes on behind it. It asks the core, which has it at
+// hand. Errors are those of a View without a follower.
 func (e *Engine) LastApplied(ctx context.Context, source event.Source) (sequence uint64, err error) {
-	err = e.View(ctx, func(m *machine.Machine) { sequence = m.LastApplied(source) })
+	err = e.do(ctx, func() { sequence = e.loop.machine.LastApplied(source) })
 	return sequence, err
 }
 
-// Snapshot takes one now, between two events; the core stands still for it. It
-// contains everything whose Send returned before the call. Errors are View's,
-// ErrConfig without a Dir, and those of snapshot.Store.Commit: with
-// snapshot.ErrRetire the snapshot was taken all the same.
+// Snapshot takes one now, between two events. It contains everything whose Send
+// returned before the call. The follower takes it, at a sequence at which its
+// effect chain and the core's can be compared; without a journal the core does,
+// and stands still for it.
+//
+// Errors are View's, ErrConfig where this engine takes none, ErrDiverged if the
+// chains differ, and those of snapshot.Store.Commit: with snapshot.ErrRetire the
+// snapshot was taken all the same.
 func (e *Engine) Snapshot(ctx context.Context) (info snapshot.Info, err error) {
-	if e.store == nil {
-		return info, fmt.Errorf("%w: a snapshot needs a Dir", ErrConfig)
-	}
 	var failed error
-	if err := e.do(ctx, func() { info, failed = e.takeSnapshot() }); err != nil {
+	switch {
+	case e.store == nil:
+		return info, fmt.Errorf("%w: a snapshot needs a Dir", ErrConfig)
+	case e.config.FollowElsewhere:
+		return info, fmt.Errorf("%w: FollowElsewhere: the process that follows takes the snapshots", ErrConfig)
+	case e.config.follows():
+		err = e.ask(ctx, 0, func(x *Follower) { info, failed = e.compareAndSnapshot(ctx, x) })
+	default:
+		err = e.do(ctx, func() { info, failed = e.takeSnapshot() })
+	}
+	if err != nil {
 		return snapshot.Info{}, err
 	}
 	return info, failed

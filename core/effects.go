@@ -25,6 +25,7 @@ type Effects struct {
 	acked   position // the last effect acknowledged
 	pending bool     // acked is not in the input ring yet
 	overrun int      // effects delivered of those that found no room in the ring
+	open    uint64   // the gate, when this reader last looked
 }
 
 // position is an effect's id: effects are ordered by it.
@@ -43,40 +44,80 @@ func (p position) after(q position) bool {
 func (e *Engine) Effects() *Effects { return &e.effects }
 
 // Next copies what can be read into dst, waiting until there is at least one
-// effect, and returns how many those are. When the engine has ended and all is
-// read the error is ErrClosed, or the *Fault that ended it. Requires: dst is not
-// empty.
+// effect that may leave, and returns how many those are. When the engine has
+// ended and all is read the error is ErrClosed, or the *Fault that ended it.
+// Requires: dst is not empty.
 func (x *Effects) Next(dst []event.Effect) (int, error) {
 	x.sendAck()
 	lo, hi, err := x.reader.Next()
-	if err != nil {
-		<-x.engine.done
-		return x.rest(dst)
+	for err == nil {
+		if n := x.deliver(dst, lo, hi); n > 0 {
+			return n, nil
+		}
+		if !x.engine.gate.await(x.reader.At(lo).Seq) {
+			return 0, x.engine.ended()
+		}
 	}
-	return x.deliver(dst, lo, hi), nil
+	<-x.engine.done
+	for {
+		n, waits, err := x.rest(dst)
+		if n > 0 || err != nil {
+			return n, err
+		}
+		if !x.engine.gate.await(waits) {
+			return 0, x.engine.ended()
+		}
+	}
 }
 
 // Poll is Next without waiting: 0 effects and no error if there is nothing now.
-func (x *Effects) Poll(dst []event.Effect) (int, error) {
+func (x *Effects) Poll(dst []event.Effect) (n int, err error) {
 	x.sendAck()
 	lo, hi, err := x.reader.TryNext()
-	if err == nil {
-		return x.deliver(dst, lo, hi), nil
+	if err == nil && lo < hi {
+		if n = x.deliver(dst, lo, hi); n == 0 {
+			err = x.barred(x.reader.At(lo).Seq)
+		}
+		return n, err
 	}
 	select {
 	case <-x.engine.done:
-		return x.rest(dst)
 	default:
 		return 0, nil
 	}
+	n, waits, err := x.rest(dst)
+	if n == 0 && err == nil {
+		err = x.barred(waits)
+	}
+	return n, err
 }
 
-// deliver copies effects out of the ring: the range at hand, and what has been
-// published since the reader last looked.
+// barred is the engine's end if it keeps the effects of a sequence for ever.
+func (x *Effects) barred(sequence uint64) error {
+	if x.engine.gate.shut.Load() && x.engine.gate.open.Load() < sequence {
+		return x.engine.ended()
+	}
+	return nil
+}
+
+// mayLeave reports whether the effects of a sequence may leave. It looks at the
+// gate only when its last answer does not tell.
+func (x *Effects) mayLeave(sequence uint64) bool {
+	if sequence > x.open {
+		x.open = x.engine.gate.open.Load()
+	}
+	return sequence <= x.open
+}
+
+// deliver copies effects out of the ring as far as they may leave: the range at
+// hand, and what has been published since the reader last looked.
 func (x *Effects) deliver(dst []event.Effect, lo, hi ring.Sequence) int {
 	n := 0
-	for lo < hi && n < len(dst) {
+	for barred := false; lo < hi && n < len(dst) && !barred; {
 		for ; lo < hi && n < len(dst); lo++ {
+			if barred = !x.mayLeave(x.reader.At(lo).Seq); barred {
+				break
+			}
 			dst[n] = *x.reader.At(lo)
 			n++
 		}
@@ -93,18 +134,25 @@ func (x *Effects) deliver(dst []event.Effect, lo, hi ring.Sequence) int {
 }
 
 // rest delivers what is left after the core has ended: what it published just as
-// the ring was stopped, then what found no room.
-func (x *Effects) rest(dst []event.Effect) (int, error) {
+// the ring was stopped, then what found no room. If there is something that must
+// wait at the gate, it says for what sequence.
+func (x *Effects) rest(dst []event.Effect) (n int, waits uint64, err error) {
 	if lo, hi, _ := x.reader.TryNext(); lo < hi {
-		return x.deliver(dst, lo, hi), nil
+		if n = x.deliver(dst, lo, hi); n == 0 {
+			waits = x.reader.At(lo).Seq
+		}
+		return n, waits, nil
 	}
 	left := x.engine.loop.out.overrun[x.overrun:]
 	if len(left) == 0 {
-		return 0, x.engine.ended()
+		return 0, 0, x.engine.ended()
 	}
-	n := copy(dst, left)
+	for n < min(len(dst), len(left)) && x.mayLeave(left[n].Seq) {
+		dst[n] = left[n]
+		n++
+	}
 	x.overrun += n
-	return n, nil
+	return n, left[min(n, len(left)-1)].Seq, nil
 }
 
 // Ack says that the consumer has every effect up to and with (seq, index), and
@@ -186,15 +234,31 @@ type outbox struct {
 	// overrun are the effects that came after the ring was stopped. Read by the
 	// consumer once the core has ended.
 	overrun []event.Effect
+	// spills says that nobody makes room while the core waits: what finds none goes
+	// to overrun, and from there into the ring.
+	spills bool
+
+	// chain runs over all effects, if a follower is there to compare.
+	compared bool
+	chain    effectChain
+	buf      chained
 }
 
 // Effects publishes a batch and waits while the ring is full. Once the engine is
 // closing it waits no more.
 func (o *outbox) Effects(batch []event.Effect) {
+	if o.compared {
+		o.chain.add(batch, &o.buf)
+	}
+	o.publish(batch)
+}
+
+// publish hands a batch to the ring.
+func (o *outbox) publish(batch []event.Effect) {
 	for len(batch) > 0 {
 		n := min(len(batch), o.size)
 		lo, err := o.ring.TryClaim(n)
-		if err == ring.ErrFull {
+		if err == ring.ErrFull && !o.spills {
 			// One at a time: a consumer may lag by all but one slot for ever.
 			n = 1
 			lo, err = o.claim()
@@ -210,6 +274,22 @@ func (o *outbox) Effects(batch []event.Effect) {
 		o.next = lo + ring.Sequence(n)
 		batch = batch[n:]
 	}
+}
+
+// unspill moves what found no room into the ring, and reports whether all of it
+// has.
+func (o *outbox) unspill() bool {
+	for o.spills && len(o.overrun) > 0 {
+		lo, err := o.ring.TryClaim(1)
+		if err != nil {
+			return false
+		}
+		*o.ring.At(lo) = o.overrun[0]
+		o.ring.Publish(lo, 1)
+		o.next = lo + 1
+		o.overrun = o.overrun[1:]
+	}
+	return true
 }
 
 // claim waits for a slot.

@@ -18,7 +18,7 @@ import (
 // commands and Close say which, what was decided before is still delivered, and
 // the state, no longer trusted, is not written down.
 func TestMachinePanics(t *testing.T) {
-	c := core.Config{Dir: t.TempDir(), EffectsSize: 4, InputSize: event.MaxRecords, AutoAck: true}
+	c := core.Config{Dir: t.TempDir(), Journal: core.JournalOff, EffectsSize: 4, InputSize: event.MaxRecords, AutoAck: true}
 	e := open(t, c)
 	var stuck sync.WaitGroup
 	for range 2 {

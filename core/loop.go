@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 
 	"github.com/backstop-fund/backstop/core/event"
+	"github.com/backstop-fund/backstop/core/journal"
 	"github.com/backstop-fund/backstop/core/machine"
 	"github.com/backstop-fund/backstop/ring"
 )
@@ -36,17 +37,20 @@ const gather = 64
 
 // connect attaches the core to both rings and puts the effects to deliver again
 // in front of all others. Requires: they fit in the ring.
-func (l *loop) connect(e *Engine, m *machine.Machine, size int, unacknowledged []event.Effect) (err error) {
+func (l *loop) connect(e *Engine, from *replica, size int) (err error) {
 	if l.input, err = e.input.NewProcessor(nil); err != nil {
 		return err
 	}
-	l.machine = m
-	l.applied = m.Sequence()
+	l.machine = from.machine
+	l.applied = l.machine.Sequence()
 	l.snapshotAt = nextMultiple(l.applied, e.config.SnapshotEvery)
+	if e.config.journals() {
+		l.snapshotAt = nextMultiple(0, 0) // the follower's to take
+	}
 	l.event = make(event.Event, 0, event.MaxRecords)
-	l.out = outbox{ring: e.output.Producer(), size: size, spins: e.config.Thread.Spin}
+	l.out = outbox{ring: e.output.Producer(), size: size, spins: e.config.Thread.Spin, chain: from.kept.chain, compared: e.config.follows()}
 	l.fx = event.NewEffects(gather, &l.out)
-	l.out.Effects(unacknowledged)
+	l.out.publish(from.kept.effects)
 	l.count(&e.counters)
 	return nil
 }
@@ -74,24 +78,30 @@ func (e *Engine) run(started chan<- error) {
 	l := &e.loop
 	for {
 		lo, hi, err := l.next()
-		if err != nil { // ring.ErrClosed: everything published is applied
+		if err != nil { // everything that will ever be published is applied
 			break
 		}
-		for s, seen := lo, lo; s < hi; s++ {
-			if s == seen && hi-s > 1 {
-				seen = l.ahead(s, hi)
-			}
-			e.take(l.input.At(s))
-		}
-		l.fx.Flush()
-		l.input.Release(hi)
-		l.count(&e.counters)
-		e.serve(hi)
+		e.applyBatch(lo, hi)
 	}
-	if e.store != nil {
+	if e.store != nil && !e.config.journals() {
 		_, l.closeErr = e.takeSnapshot()
 	}
 	l.ended = true
+}
+
+// applyBatch applies what is in the ring from one sequence to another.
+func (e *Engine) applyBatch(lo, hi ring.Sequence) {
+	l := &e.loop
+	for s, seen := lo, lo; s < hi; s++ {
+		if s == seen && hi-s > 1 {
+			seen = l.ahead(s, hi)
+		}
+		e.take(l.input.At(s))
+	}
+	l.fx.Flush()
+	l.input.Release(hi)
+	l.count(&e.counters)
+	e.serve(hi)
 }
 
 // next waits for a batch.
@@ -126,20 +136,25 @@ func (e *Engine) take(r *event.Record) {
 }
 
 // Fault is the end of an engine whose machine, or a function given to View,
-// panicked.
+// panicked, or whose journal could not be written.
 type Fault struct {
 	// Sequence is the event's that was being applied, or, with Kind
-	// event.KindNone, the last one's that was.
+	// event.KindNone, the last one's that was. Where the journal failed it is the
+	// last one's that is durable.
 	Sequence uint64
 	// Kind is what was being applied.
 	Kind event.Kind
-	// Cause is what was panicked with.
+	// Cause is what was panicked with, or the journal's error.
 	Cause any
-	// Stack is the core's goroutine's, as text.
+	// Stack is the core's goroutine's, as text. Where the journal failed there is
+	// none.
 	Stack []byte
 }
 
 func (f *Fault) Error() string {
+	if err := f.Unwrap(); errors.Is(err, journal.ErrFailed) {
+		return fmt.Sprintf("core: stopped: no event after %d is durable: %v", f.Sequence, err)
+	}
 	if f.Kind == event.KindNone {
 		return fmt.Sprintf("core: stopped after event %d: panic: %v", f.Sequence, f.Cause)
 	}
@@ -168,7 +183,7 @@ func (e *Engine) rescue() {
 	if len(l.event) > 0 && len(l.event) > l.event[0].More() {
 		f.Sequence, f.Kind = l.applied+1, l.event[0].Kind()
 	}
-	e.fault.Store(f)
+	e.fault.CompareAndSwap(nil, f)
 	l.input.Stop()
 	e.effects.keeper.Stop()
 	// What was decided before stands; what the event at hand had begun does not.

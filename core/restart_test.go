@@ -7,7 +7,9 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
+	"time"
 
 	"github.com/backstop-fund/backstop/core"
 	"github.com/backstop-fund/backstop/core/event"
@@ -111,6 +113,16 @@ func (h *history) settle() {
 	if err := h.engine.View(context.Background(), func(*machine.Machine) {}); err != nil {
 		h.t.Fatal(err)
 	}
+	if h.config.Journal != core.JournalOff {
+		durable(h.engine)
+	}
+}
+
+// durable waits until everything applied is.
+func durable(e *core.Engine) {
+	for s := e.Stats(); s.Durable < s.Applied && e.Err() == nil; s = e.Stats() {
+		runtime.Gosched()
+	}
 }
 
 func (h *history) snapshot() {
@@ -134,6 +146,10 @@ func (h *history) crash() {
 	}
 	mustClose(h.t, h.engine)
 	h.config.Dir = copied
+	if h.config.Journal != core.JournalOff { // which has what the snapshot has not
+		h.open()
+		return
+	}
 	h.acked, h.applied, h.sent = h.snapAcked, h.applied[:h.snapApplied], h.snapSent
 	h.forget()
 	h.open()
@@ -141,17 +157,27 @@ func (h *history) crash() {
 
 // However feeding, reading, acknowledging, snapshots, clean stops and crashes
 // follow one another, every effect comes at least once and always under its id,
-// and none comes again that was acknowledged before the snapshot.
+// and none comes again that was acknowledged before the snapshot; with a journal,
+// before the end.
 func TestRestart(t *testing.T) {
+	for _, mode := range []core.JournalMode{core.JournalOff, core.JournalSync, core.JournalAsync} {
+		t.Run(mode.String(), func(t *testing.T) { restart(t, mode) })
+	}
+}
+
+func restart(t *testing.T, mode core.JournalMode) {
 	seeds := uint64(12)
-	if testing.Short() || raceEnabled {
+	if testing.Short() || raceEnabled || mode != core.JournalOff {
 		seeds = 4
 	}
 	for seed := range seeds {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
 			h := &history{
 				t: t, r: rand.New(rand.NewPCG(seed, 3)), events: market(seed, 900),
-				config: core.Config{Dir: filepath.Join(t.TempDir(), "snapshots"), EffectsSize: 1 << 12},
+				config: core.Config{
+					Dir: filepath.Join(t.TempDir(), "data"), Journal: mode, EffectsSize: 1 << 12,
+					SegmentSize: smallSegment, SyncEvery: time.Millisecond,
+				},
 			}
 			h.forget()
 			h.open()
@@ -166,7 +192,7 @@ func TestRestart(t *testing.T) {
 				case 10:
 					h.snapshot()
 				default:
-					if h.snapApplied > 0 && h.r.IntN(2) == 0 {
+					if (h.snapApplied > 0 || mode != core.JournalOff) && h.r.IntN(2) == 0 {
 						h.crash()
 						continue
 					}
@@ -185,7 +211,7 @@ func TestRestart(t *testing.T) {
 
 // What nobody acknowledged may be more than the next engine's ring.
 func TestRestartWithSmallerRing(t *testing.T) {
-	c := core.Config{Dir: t.TempDir(), EffectsSize: 8}
+	c := core.Config{Dir: t.TempDir(), Journal: core.JournalOff, EffectsSize: 8}
 	e := open(t, c)
 	p := e.Producer()
 	for n := range 1_000 { // 8 in the ring, the rest finds no room
@@ -250,7 +276,7 @@ func TestAckRefused(t *testing.T) {
 
 // With AutoAck nothing is delivered again, also not what nobody has read.
 func TestAutoAckKeepsNothing(t *testing.T) {
-	c := core.Config{Dir: t.TempDir(), AutoAck: true}
+	c := core.Config{Dir: t.TempDir(), Journal: core.JournalOff, AutoAck: true}
 	e := open(t, c)
 	mustSend(t, e.Producer(), refusal(0), refusal(1), event.Event{event.Ack(1, 0)})
 	mustClose(t, e)
@@ -277,7 +303,7 @@ func TestAutoAckKeepsNothing(t *testing.T) {
 // A periodic snapshot comes in the middle of a batch, when effects decided before
 // it are not in the ring yet: it has them all the same.
 func TestSnapshotInBatch(t *testing.T) {
-	c := core.Config{Dir: t.TempDir(), SnapshotEvery: 5}
+	c := core.Config{Dir: t.TempDir(), Journal: core.JournalOff, SnapshotEvery: 5}
 	e := open(t, c)
 	p := e.Producer()
 	resume := hold(t, e)

@@ -9,25 +9,46 @@ import (
 	"github.com/backstop-fund/backstop/snapshot"
 )
 
-// effectsSection is the snapshot section of the effects nobody acknowledged:
-// each in its byte form, event.EffectSize bytes, in order. Ids below 100 are
-// the machine's.
-const effectsSection = 100
+// The sections beside the machine's, whose ids are below 100: the effects nobody
+// acknowledged, each in its byte form, event.EffectSize bytes, in order; and the
+// effect chain after the last one.
+const (
+	effectsSection = 100
+	chainSection   = 101
+)
 
 // takeSnapshot runs on the core's goroutine, between two events.
 func (e *Engine) takeSnapshot() (snapshot.Info, error) {
 	l := &e.loop
 	l.fx.Flush() // what is decided is in the ring, or it would be missing
-	h := snapshot.Header{Rules: machine.RulesVersion, Sequence: l.applied, Capacities: capacities(l.machine.Limits())}
-	info, err := e.store.Commit(h, e.encode)
-	if err == nil || errors.Is(err, snapshot.ErrRetire) {
-		e.counters.taken.Store(&info)
-		e.counters.snapshots.Add(1)
-	} else {
-		e.counters.failures.Add(1)
-	}
-	e.counters.failed.Store(&err)
+	info, err := e.store.Commit(header(&e.config, l.machine, 0), func(enc *snapshot.Encoder) ([snapshot.DigestSize]byte, error) {
+		return encode(enc, l.machine, l.out.chain, func(yield func(*event.Effect)) {
+			if !e.config.AutoAck {
+				l.out.since(e.effects.keeper.Released(), yield)
+			}
+		})
+	})
+	e.counters.snapshot(info, err)
 	return info, err
+}
+
+// snapshot counts one that was taken, or could not be.
+func (c *counters) snapshot(info snapshot.Info, err error) {
+	if err == nil || errors.Is(err, snapshot.ErrRetire) {
+		c.taken.Store(&info)
+		c.snapshots.Add(1)
+	} else {
+		c.failures.Add(1)
+	}
+	c.failed.Store(&err)
+}
+
+// header is a snapshot's, of a machine and the journal's chain at its sequence.
+func header(c *Config, m *machine.Machine, chain uint64) snapshot.Header {
+	return snapshot.Header{
+		Rules: machine.RulesVersion, Shard: c.Shard, Sequence: m.Sequence(), Chain: chain,
+		Capacities: capacities(m.Limits()),
+	}
 }
 
 // capacities are the limits in the order of a snapshot's header.
@@ -39,70 +60,46 @@ func capacities(l machine.Limits) []uint64 {
 	return c
 }
 
-func (e *Engine) encode(enc *snapshot.Encoder) ([snapshot.DigestSize]byte, error) {
-	l := &e.loop
-	digest, err := l.machine.Encode(enc)
+// encode writes a machine, and the effects that unacknowledged yields.
+func encode(enc *snapshot.Encoder, m *machine.Machine, chain effectChain, unacknowledged func(yield func(*event.Effect))) ([snapshot.DigestSize]byte, error) {
+	digest, err := m.Encode(enc)
 	if err != nil {
 		return digest, err
 	}
 	enc.Section(effectsSection)
-	if e.config.AutoAck {
-		return digest, enc.Err()
-	}
 	buf := make([]byte, 0, event.EffectSize)
-	l.out.since(e.effects.keeper.Released(), func(x *event.Effect) {
+	unacknowledged(func(x *event.Effect) {
 		buf, _ = x.AppendBinary(buf[:0]) // it has no error to return
 		enc.Raw(buf)
 	})
+	enc.Section(chainSection)
+	enc.U64(uint64(chain))
 	return digest, enc.Err()
 }
 
-// restore returns the machine to go on with, and the effects to deliver again.
-func (e *Engine) restore() (*machine.Machine, []event.Effect, error) {
-	if e.store == nil {
-		m, err := machine.New(e.config.Limits)
-		return m, nil, err
-	}
-	var m *machine.Machine
-	var unacknowledged []event.Effect
-	info, skipped, err := e.store.Newest(func(d *snapshot.Decoder) (err error) {
-		m, unacknowledged, err = decode(e.config.Limits, d)
-		return err
-	})
-	for _, why := range skipped {
-		if !errors.Is(why, snapshot.ErrCorrupt) {
-			return nil, nil, fmt.Errorf("an intact snapshot cannot be used: %w", why)
-		}
-	}
-	if errors.Is(err, snapshot.ErrNone) {
-		m, err = machine.New(e.config.Limits)
-		return m, nil, err
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	e.recovery = Recovery{Snapshot: info, Skipped: skipped, Effects: len(unacknowledged)}
-	return m, unacknowledged, nil
-}
-
 // decode restores what encode wrote, all of it. The machine compares digests.
-func decode(limits machine.Limits, d *snapshot.Decoder) (*machine.Machine, []event.Effect, error) {
+func decode(limits machine.Limits, d *snapshot.Decoder) (*machine.Machine, []event.Effect, effectChain, error) {
 	h := d.Header()
 	if h.Rules != machine.RulesVersion {
-		return nil, nil, fmt.Errorf("written by version %d of the rules, this build has %d", h.Rules, machine.RulesVersion)
+		return nil, nil, 0, fmt.Errorf("written by version %d of the rules, this build has %d", h.Rules, machine.RulesVersion)
 	}
 	m, err := machine.Decode(limits, d)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, 0, err
 	}
 	if m.Sequence() != h.Sequence {
-		return nil, nil, fmt.Errorf("%w: state of sequence %d in a snapshot of %d", snapshot.ErrMismatch, m.Sequence(), h.Sequence)
+		return nil, nil, 0, fmt.Errorf("%w: state of sequence %d in a snapshot of %d", snapshot.ErrMismatch, m.Sequence(), h.Sequence)
 	}
 	unacknowledged, err := decodeEffects(d.Section(effectsSection), h.Sequence)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, 0, err
 	}
-	return m, unacknowledged, d.Done()
+	s := d.Section(chainSection)
+	chain := effectChain(s.U64())
+	if err := s.Done(); err != nil {
+		return nil, nil, 0, err
+	}
+	return m, unacknowledged, chain, d.Done()
 }
 
 // decodeEffects reads the effects nobody acknowledged, all of them caused by

@@ -13,7 +13,7 @@ import (
 )
 
 func TestPeriodicSnapshots(t *testing.T) {
-	c := core.Config{Dir: t.TempDir(), SnapshotEvery: 100, Keep: 2, AutoAck: true}
+	c := core.Config{Dir: t.TempDir(), Journal: core.JournalOff, SnapshotEvery: 100, Keep: 2, AutoAck: true}
 	events := market(5, 450)
 	e := open(t, c)
 	mustSend(t, e.Producer(), events[:250]...)
@@ -40,7 +40,7 @@ func TestPeriodicSnapshots(t *testing.T) {
 
 // The disk fails: the engine goes on, and says so.
 func TestSnapshotFails(t *testing.T) {
-	c := core.Config{Dir: filepath.Join(t.TempDir(), "snapshots"), SnapshotEvery: 10}
+	c := core.Config{Dir: filepath.Join(t.TempDir(), "snapshots"), Journal: core.JournalOff, SnapshotEvery: 10}
 	e := open(t, c)
 	if err := os.RemoveAll(c.Dir); err != nil {
 		t.Fatal(err)
@@ -77,7 +77,7 @@ func damage(t *testing.T, path string) {
 }
 
 func TestDamagedSnapshots(t *testing.T) {
-	c := core.Config{Dir: t.TempDir(), AutoAck: true}
+	c := core.Config{Dir: t.TempDir(), Journal: core.JournalOff, AutoAck: true}
 	e := open(t, c)
 	p := e.Producer()
 	var infos []snapshot.Info
@@ -101,7 +101,7 @@ func TestDamagedSnapshots(t *testing.T) {
 
 	damage(t, infos[0].Path)
 	damage(t, infos[1].Path)
-	if _, err := core.Open(core.Config{Limits: small, Dir: c.Dir}); !errors.Is(err, snapshot.ErrCorrupt) {
+	if _, err := core.Open(core.Config{Limits: small, Dir: c.Dir, Journal: core.JournalOff}); !errors.Is(err, snapshot.ErrCorrupt) {
 		t.Errorf("Open with nothing but damage: %v, want %v", err, snapshot.ErrCorrupt)
 	}
 }
@@ -127,7 +127,7 @@ func TestIntactSnapshotNotPassedOver(t *testing.T) {
 		}, "version 1073741824 of the rules"},
 	} {
 		t.Run(row.what, func(t *testing.T) {
-			c := core.Config{Dir: t.TempDir(), Limits: small, SnapshotEvery: 4, AutoAck: true}
+			c := core.Config{Dir: t.TempDir(), Journal: core.JournalOff, Limits: small, SnapshotEvery: 4, AutoAck: true}
 			e := open(t, c)
 			mustSend(t, e.Producer(), venue(9)...)
 			mustClose(t, e)

@@ -19,6 +19,14 @@ type Stats struct {
 	// EffectsSize is the effects ring's size, Unread how many effects in it the
 	// consumer has yet to read, and Unacknowledged how many of them to acknowledge.
 	EffectsSize, Unread, Unacknowledged int
+	// Written and Durable are the last events in the journal's files, and of those
+	// that survive a loss of power; 0 without a journal.
+	Written, Durable uint64
+	// Followed is the last event the follower has applied, 0 without one.
+	Followed uint64
+	// FollowerErr is what ended the follower while the engine runs on, or nil.
+	// ErrDiverged is an alarm: the follower came to other effects than the core.
+	FollowerErr error
 	// Snapshots and SnapshotFailures count those taken and those that could not
 	// be, since Open.
 	Snapshots, SnapshotFailures uint64
@@ -40,6 +48,10 @@ type counters struct {
 	refused atomic.Uint64
 	effects atomic.Uint64
 	_       [128]byte
+
+	// Written by the follower, once a batch.
+	followed  atomic.Uint64
+	following atomic.Pointer[error]
 
 	// Written at each snapshot.
 	snapshots atomic.Uint64
@@ -74,6 +86,13 @@ func (e *Engine) Stats() Stats {
 		EffectsSize: out.Capacity, Unacknowledged: int(out.Cursor - out.Gating),
 		Snapshots: c.snapshots.Load(), SnapshotFailures: c.failures.Load(),
 		Memory: e.memory, HugePages: e.huge,
+	}
+	if w := e.recorder.writer; w != nil {
+		s.Written, s.Durable = w.Written(), w.Durable()
+	}
+	s.Followed = c.followed.Load()
+	if err := c.following.Load(); err != nil {
+		s.FollowerErr = *err
 	}
 	// Between the two looks the reader may have gone on.
 	s.Unread = max(0, int(out.Cursor-e.effects.reader.Released()))

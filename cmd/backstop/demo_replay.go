@@ -84,7 +84,7 @@ func newDemoReplay(s *demoScenario, dir string) (*replay, error) {
 				Accounts: s.accounts, Positions: s.accounts * len(s.contracts),
 				Symbols: len(s.contracts), Funds: 1, Orders: 1 << 17, Sources: 1,
 			},
-			InputSize: inputSize, EffectsSize: effectsSize, Dir: dir,
+			InputSize: inputSize, EffectsSize: effectsSize, Dir: dir, Journal: core.JournalOff,
 		},
 		batch: make([]event.Effect, 256),
 		marks: make([]fixedpoint.Price, len(s.contracts)),

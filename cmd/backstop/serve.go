@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
@@ -16,11 +18,13 @@ import (
 
 	"github.com/backstop-fund/backstop/cmd/internal/exit"
 	"github.com/backstop-fund/backstop/core"
+	"github.com/backstop-fund/backstop/core/event"
+	"github.com/backstop-fund/backstop/core/machine"
 	"github.com/backstop-fund/backstop/core/udptick"
 )
 
 const serveLong = `Runs the engine: NDJSON events and UDP mark prices in, NDJSON effects out, and
-snapshots from which it goes on after a restart.
+a journal and snapshots from which it goes on after a restart.
 
 Events come from standard input, whose end is a clean stop, or over a unix socket
 from any number of connections. A line that is no event ends its connection, after
@@ -31,48 +35,47 @@ without events, unless --clock events: then only events tell the time.
 Effects go to standard output or to one connection to a second socket. They are
 kept until {"e":"ack","seq":...,"i":...} says that the consumer has them, up to and
 with that one, and come again to a consumer that connects again, and after a
-restart from a snapshot. Acknowledgements are taken on every input and on the
+restart. Acknowledgements are taken on every input and on the
 consumer's own connection. There is room for --effects-buffer effects: when nobody
 acknowledges, the engine waits and nothing is lost. On standard input an
 acknowledgement can be stuck behind events that wait; a consumer with a socket
 acknowledges there and never is. With --auto-ack effects need no acknowledgement
 and are delivered once; those on their way when a process dies are lost.
 
-Mark prices come in over UDP on line A, --udp, and on line B if there is one: the
-first to bring one wins. What neither brings is asked for at --udp-server. While it
-is missing, the marks that may be outdated are suspect and nobody is closed at
-them. What the system granted the lines and what it dropped is logged.
-
 --init names events for funds, contracts and accounts, each with "src" and "sseq":
 at a start those that were applied before are passed over.
+
+With --data every event is written to a journal, and its effects leave when it
+can no longer be lost; if the journal cannot be written, the run ends, with no
+effect out that is not on the disk. A second machine follows the journal: it takes
+the snapshots, so that the engine never pauses for one, and compares its effects
+with the engine's. With --journal off only the snapshots remain: what came after
+the last one is to be sent again.
 
 Signals: SIGTERM is a clean stop with exit code 0, SIGINT one with 130, SIGUSR1
 takes a snapshot. A clean stop applies what was taken, takes a snapshot and gives
 the consumer what there is, for at most five seconds over a socket.
 
---spin, --cpu and --fifo give the engine a CPU of its own, where there is one to
-spare: with less than two CPUs, or others at work on that one, they do harm. The
-garbage collector is switched off, with a limit of memory as the net, unless GOGC or
-GOMEMLIMIT is set.
-
-A damaged snapshot is passed over for the one before, with a warning; if all are
-damaged, the exit code is 4.`
+A damaged snapshot is passed over for the one before, with a warning. If all are
+damaged and the journal does not go back to the first event, or if the journal
+itself is damaged, the exit code is 4.`
 
 const serveExample = `  backstop serve --clock events < events.ndjson > effects.ndjson
-  backstop serve --snapshots /var/lib/backstop --snapshot-every 1000000 \
+  backstop serve --data /var/lib/backstop --snapshot-every 1000000 \
     --events unix:/run/backstop/events --effects unix:/run/backstop/effects \
-    --udp 239.1.1.1:26400 --udp-interface eth1 --udp-b 239.1.1.2:26400 --udp-b-interface eth2 \
-    --udp-allow 10.1.2.0/28 --udp-server 10.1.2.3:26401 --udp-busy-poll --init /etc/backstop/init.ndjson`
+    --udp 10.1.2.10:26400 --udp-allow 10.1.2.0/28 --init /etc/backstop/init.ndjson`
 
 // serveFlags are the settings of a server.
 type serveFlags struct {
 	events, effects string
 	init            string
 	clock           string
+	journal         string
 	autoAck         bool
 
-	ticks tickFlags
-	host  hostFlags
+	udp, framing, session string
+	allow                 []string
+	udpBuffer             int
 
 	engine core.Config
 }
@@ -92,30 +95,51 @@ func newServe() *cobra.Command {
 	f.StringVar(&s.init, "init", "", "`file` of events to apply once, before all others")
 	f.StringVar(&s.clock, "clock", "wall", "`wall|events`: who tells the time")
 	f.BoolVar(&s.autoAck, "auto-ack", false, "effects need no acknowledgement")
-	s.ticks.add(f)
-	s.host.add(f)
-	f.StringVar(&s.engine.Dir, "snapshots", "", "`folder` of the snapshots, of nothing else; without, none are taken")
+	f.StringVar(&s.udp, "udp", "", "`address` and port to receive mark prices on")
+	f.StringArrayVar(&s.allow, "udp-allow", nil, "`prefix` datagrams may come from; may be repeated; without, only this host")
+	f.StringVar(&s.framing, "framing", "mold64", "`mold64|binance`: form of the datagrams; binance knows the contracts of the start")
+	f.StringVar(&s.session, "udp-session", "", "only mold64 `session` to accept; without, the first one seen")
+	f.IntVar(&s.udpBuffer, "udp-buffer", 4<<20, "`bytes` of datagrams the system is to keep")
+	f.StringVar(&s.engine.Dir, "data", "", "`folder` of journal and snapshots, of nothing else; without, nothing is kept")
+	f.StringVar(&s.journal, "journal", "sync", "`sync|async|off`: effects leave when their event is on the disk, when it is written, or at once")
+	f.DurationVar(&s.engine.SyncEvery, "sync-every", 0, "`time` after which an asynchronous journal is synced; 0 is 10ms")
+	f.Int64Var(&s.engine.SegmentSize, "segment-size", 0, "`bytes` of a file of the journal; 0 is 64 MiB")
+	f.BoolVar(&s.engine.FollowElsewhere, "follow-elsewhere", false, "another process follows the journal and takes the snapshots")
 	f.Uint64Var(&s.engine.SnapshotEvery, "snapshot-every", 0, "`events` from one snapshot to the next; 0 takes them at a clean stop and on SIGUSR1 only")
+	f.DurationVar(&s.engine.SnapshotAfter, "snapshot-after", 0, "`time` of the events from one snapshot to the next; 0 does not look at it")
 	f.IntVar(&s.engine.Keep, "keep", 0, "`snapshots` to keep; 0 is 3")
 	f.IntVar(&s.engine.InputSize, "input-buffer", 1<<14, "`records` of 64 bytes in the input ring, a power of two")
 	f.IntVar(&s.engine.EffectsSize, "effects-buffer", 1<<16, "`effects` that may be unacknowledged, a power of two")
 	limits := limitFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		s.engine.Limits, s.engine.AutoAck, s.engine.Thread = *limits, s.autoAck, s.host.thread()
+		s.engine.Limits, s.engine.AutoAck = *limits, s.autoAck
 		return s.run(cmd)
 	}
 	return cmd
 }
+
+var journalModes = map[string]core.JournalMode{"sync": core.JournalSync, "async": core.JournalAsync, "off": core.JournalOff}
 
 // check refuses settings that contradict themselves, before anything is opened.
 func (f *serveFlags) check() error {
 	if f.clock != "wall" && f.clock != "events" {
 		return exit.Errorf(exit.Usage, "--clock %q: want wall or events", f.clock)
 	}
-	if f.engine.Dir == "" && (f.engine.SnapshotEvery != 0 || f.engine.Keep != 0) {
-		return exit.Errorf(exit.Usage, "--snapshot-every and --keep mean nothing without --snapshots")
+	if f.framing != "mold64" && f.framing != "binance" {
+		return exit.Errorf(exit.Usage, "--framing %q: want mold64 or binance", f.framing)
 	}
-	if err := f.ticks.check(); err != nil {
+	if f.udp == "" && (len(f.allow) > 0 || f.session != "") {
+		return exit.Errorf(exit.Usage, "--udp-allow and --udp-session mean nothing without --udp")
+	}
+	if f.engine.Dir == "" && (f.engine.SnapshotEvery != 0 || f.engine.SnapshotAfter != 0 || f.engine.Keep != 0 || f.engine.FollowElsewhere) {
+		return exit.Errorf(exit.Usage, "--snapshot-every, --snapshot-after, --keep and --follow-elsewhere mean nothing without --data")
+	}
+	mode, known := journalModes[f.journal]
+	if !known {
+		return exit.Errorf(exit.Usage, "--journal %q: want sync, async or off", f.journal)
+	}
+	f.engine.Journal = mode
+	if _, err := prefixes("udp-allow", f.allow); err != nil {
 		return err
 	}
 	if _, err := socketPath("events", f.events); err != nil {
@@ -163,6 +187,8 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 	if err := f.check(); err != nil {
 		return err
 	}
+	log := newLog(cmd.ErrOrStderr())
+	f.engine.Progress = logProgress(log)
 	engine, err := core.Open(f.engine)
 	if err != nil {
 		return err
@@ -172,15 +198,13 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 	s := &server{
 		hub:   &hub{engine: engine, outlet: newOutlet(engine.Effects(), f.autoAck), clock: f.clock == "wall"},
 		flags: f, cancel: cancel,
-		log:   newLog(cmd.ErrOrStderr()),
+		log:   log,
 		stdin: cmd.InOrStdin(), stdout: cmd.OutOrStdout(),
 	}
 	if f.events == "-" {
 		s.lines = s.intake()
 	}
 	s.logRecovery()
-	s.logHost()
-	defer quietCollector(&s.log)()
 	s.tasks.Go(func() { s.failing(s.outlet.collect()) })
 	// What stops the delivery is the engine's end, not the signal for it.
 	delivery, cut := context.WithCancelCause(context.WithoutCancel(ctx))
@@ -240,7 +264,7 @@ func (s *server) start(ctx, delivery context.Context) error {
 	if s.clock {
 		s.tasks.Go(func() { s.runClock(ctx) })
 	}
-	if s.flags.ticks.a.Listen != "" {
+	if s.flags.udp != "" {
 		if err := s.startTicks(ctx); err != nil {
 			return err
 		}
@@ -281,6 +305,49 @@ func (s *server) initialize(ctx context.Context) error {
 	refused := s.engine.Stats().Refused - before
 	s.log.Info().Str("file", s.flags.init).Int("new", fed).Uint64("refused", refused).Msg("initialized")
 	return nil
+}
+
+func (s *server) startTicks(ctx context.Context) error {
+	sources, err := prefixes("udp-allow", s.flags.allow)
+	if err != nil {
+		return err
+	}
+	config := udptick.Config{
+		Sources: sources, Session: s.flags.session, Symbols: s.flags.engine.Limits.Symbols,
+	}
+	if s.flags.framing == "binance" {
+		config.Framing = udptick.MarkPriceUpdates
+		if config.Names, err = s.symbols(ctx); err != nil {
+			return err
+		}
+	}
+	s.adapter, err = udptick.Listen(config, udptick.Sockets{
+		A: udptick.Inlet{Listen: s.flags.udp}, Buffer: s.flags.udpBuffer,
+	}, ticks{s.engine.Producer(), s.outlet})
+	if _, system := errors.AsType[*net.OpError](err); system {
+		return exit.With(exit.Unavailable, err)
+	}
+	if err != nil {
+		return exit.With(exit.BadInput, err)
+	}
+	if granted := s.adapter.Stats()[udptick.ReceiveBuffer]; granted < uint64(s.flags.udpBuffer) {
+		s.log.Warn().Uint64("bytes", granted).Int("asked", s.flags.udpBuffer).
+			Msgf("the system keeps fewer datagrams than asked: sysctl -w net.core.rmem_max=%d", s.flags.udpBuffer)
+	}
+	s.log.Info().Stringer("address", s.adapter.Addr()).Stringer("framing", config.Framing).Msg("receiving mark prices")
+	s.tasks.Go(func() { s.failing(s.adapter.Run()) })
+	return nil
+}
+
+// symbols are the contracts by name.
+func (s *server) symbols(ctx context.Context) (map[string]event.SymbolID, error) {
+	symbols := make(map[string]event.SymbolID)
+	err := s.engine.View(ctx, func(m *machine.Machine) {
+		maps.Insert(symbols, func(yield func(string, event.SymbolID) bool) {
+			m.Symbols(func(id event.SymbolID, name event.Name) bool { return yield(name.String(), id) })
+		})
+	})
+	return symbols, err
 }
 
 func (s *server) startEvents(ctx context.Context) error {
@@ -333,21 +400,49 @@ func newLog(w io.Writer) zerolog.Logger {
 	}))
 }
 
+// logProgress says every second how far a replay is, and when it will be through.
+func logProgress(log zerolog.Logger) func(core.Progress) {
+	said := time.Duration(0)
+	return func(p core.Progress) {
+		if p.Elapsed-said < time.Second {
+			return
+		}
+		said = p.Elapsed
+		rate := float64(p.Sequence-p.Snapshot) / p.Elapsed.Seconds()
+		left := time.Duration(float64(p.Elapsed) / float64(max(p.Done, 1)) * float64(p.Total-p.Done))
+		log.Info().Uint64("sequence", p.Sequence).Int("events_per_second", int(rate)).
+			Int64("percent", 100*p.Done/max(p.Total, 1)).Str("left", left.Round(time.Second).String()).Msg("replaying the journal")
+	}
+}
+
 func (s *server) logRecovery() {
 	r := s.engine.Recovery()
-	for _, why := range r.Skipped {
-		s.log.Warn().Err(why).Msg("a damaged snapshot was passed over: events after the one restored are to be sent again")
+	lost := "the journal has what came after the one restored"
+	if s.flags.engine.Journal == core.JournalOff {
+		lost = "events after the one restored are to be sent again"
 	}
-	if r.Snapshot.Path != "" {
-		s.log.Info().Str("file", r.Snapshot.Path).Uint64("sequence", r.Snapshot.Sequence).
-			Int("effects", r.Effects).Msg("restored")
+	for _, why := range r.Skipped {
+		s.log.Warn().Err(why).Msg("a damaged snapshot was passed over: " + lost)
+	}
+	if r.Torn {
+		s.log.Warn().Uint64("sequence", r.Sequence).Msg("the journal ended in a write that was torn, and never acknowledged; it is gone")
+	}
+	if r.Snapshot.Path != "" || r.Replayed > 0 {
+		s.log.Info().Str("file", r.Snapshot.Path).Uint64("sequence", r.Sequence).Uint64("replayed", r.Replayed).
+			Int("effects", r.Effects).Int64("millis", r.Elapsed.Milliseconds()).Msg("restored")
 	}
 }
 
 // logEnd says what the run has done.
 func (s *server) logEnd() {
 	stats := s.engine.Stats()
-	s.logTicks()
+	if s.adapter != nil {
+		counters := zerolog.Dict()
+		for i, n := range s.adapter.Stats() {
+			counters = counters.Uint64(fmt.Sprint(udptick.Counter(i)), n)
+		}
+		s.log.Info().Dict("counters", counters).Msg("mark prices received")
+	}
 	if path := stats.LastSnapshot.Path; path != "" {
 		s.log.Info().Str("file", path).Uint64("sequence", stats.LastSnapshot.Sequence).Msg("last snapshot")
 	}

@@ -70,6 +70,9 @@ func (s *server) look(w *watch) error {
 	if now.Snapshots > w.stats.Snapshots {
 		s.log.Info().Str("file", now.LastSnapshot.Path).Uint64("sequence", now.LastSnapshot.Sequence).Msg("snapshot")
 	}
+	if now.FollowerErr != nil && w.stats.FollowerErr == nil {
+		s.log.Error().Err(now.FollowerErr).Msg("the follower has ended: no snapshots and no views until a restart")
+	}
 	full := now.Unacknowledged >= now.EffectsSize && now.Applied == w.stats.Applied
 	if !full {
 		w.stalls = 0

@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -214,7 +213,7 @@ const (
 func TestServeResume(t *testing.T) {
 	noLeaks(t)
 	dir := shortDir(t)
-	s := startServer(t, dir, "--snapshots", filepath.Join(dir, "snapshots"))
+	s := startServer(t, dir, "--data", filepath.Join(dir, "snapshots"))
 	producer := s.connect("events")
 	producer.send(append(market, crash)...)
 
@@ -246,7 +245,7 @@ func TestServeResume(t *testing.T) {
 	}
 	consumer.closed()
 
-	s = startServer(t, dir, "--snapshots", filepath.Join(dir, "snapshots"))
+	s = startServer(t, dir, "--data", filepath.Join(dir, "snapshots"))
 	s.logged(`"effects":3,.*"message":"restored"`)
 	consumer = s.connect("effects")
 	compare(t, consumer.read(3), all[5:])
@@ -383,7 +382,7 @@ func TestServeTicks(t *testing.T) {
 				t.Fatal(err)
 			}
 			s := startServer(t, dir, "--init", init, "--udp", "127.0.0.1:0", "--framing", framing)
-			address := s.logged(`"line":"a","address":"([^"]+)"`)[1]
+			address := s.logged(`"address":"([^"]+)"`)[1]
 			marks := filepath.Join(dir, "marks.csv")
 			if err := os.WriteFile(marks, []byte("symbol,time_ms,mark\nBTC,1722038400000,1001.5\nETH,1722038400001,9\nBTC,1722038400002,895\n"), 0o600); err != nil {
 				t.Fatal(err)
@@ -403,51 +402,12 @@ func TestServeTicks(t *testing.T) {
 	}
 }
 
-// Signed mark prices of which line A lost all come in on line B, whether a thread
-// looks for them or goroutines wait.
-func TestServeLines(t *testing.T) {
-	noLeaks(t)
-	ways := map[string][]string{"waiting": nil}
-	if runtime.GOOS == "linux" && runtime.GOMAXPROCS(0) > 1 {
-		ways["polling"] = []string{"--udp-busy-poll", "--udp-timestamps"}
-	}
-	for name, flags := range ways {
-		t.Run(name, func(t *testing.T) {
-			dir := shortDir(t)
-			publisher := writeFile(t, "feed.keys", "7 "+strings.Repeat("0f", 32)+"\n")
-			ours := writeFile(t, "ours.keys", "8 "+strings.Repeat("f0", 32)+"\n")
-			asked := freeAddress(t)
-			s := startServer(t, dir, append([]string{"--udp", "127.0.0.1:0", "--udp-b", "127.0.0.1:0", "--framing", "sbe24",
-				"--udp-keys", publisher, "--udp-server", asked, "--udp-request-key", ours}, flags...)...)
-			lineA, lineB := s.logged(`"line":"a","address":"([^"]+)"`)[1], s.logged(`"line":"b","address":"([^"]+)"`)[1]
-			s.logged(`"line":"answers","address":"127.0.0.1:`)
-			producer := s.connect("events")
-			for _, line := range market {
-				producer.send(line)
-			}
-			consumer := s.connect("effects")
-			consumer.read(1)
-			marks := writeFile(t, "marks.csv", "symbol,time_ms,mark\nBTC,1722038400000,1001.5\nBTC,1722038400002,895\n")
-			var out, faults bytes.Buffer
-			code := run(t.Context(), []string{"feed", "csv", marks, "--to", lineA, "--to-b", lineB, "--framing", "sbe24", "--symbol", "BTC=BTCUSDT:1",
-				"--loss", "1,0", "--serve", asked, "--key-file", publisher, "--requester-keys", ours, "-o", "ndjson"}, nil, &out, &faults)
-			if code != exit.OK || !strings.Contains(out.String(), `"a_datagrams":0,"a_lost":3,`) || !strings.Contains(out.String(), `"b_datagrams":3,"b_lost":0,`) {
-				t.Fatalf("feed: %d, %s%s", code, &out, &faults)
-			}
-			consumer.until(crashLast)
-			s.end(syscall.SIGTERM)
-			s.logged(`"line":"a","counters":{"datagrams":0,`)
-			s.logged(`"line":"b","counters":{"datagrams":[23],"messages":2,"won":2,`)
-		})
-	}
-}
-
 // What one process has, another is told.
 func TestServeTaken(t *testing.T) {
 	noLeaks(t)
 	dir := shortDir(t)
 	snapshots := filepath.Join(dir, "snapshots")
-	s := startServer(t, dir, "--snapshots", snapshots)
+	s := startServer(t, dir, "--data", snapshots)
 	if info, err := os.Stat(s.path("events")); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the socket is %v, %v: want it private", info.Mode(), err)
 	}
@@ -459,7 +419,7 @@ func TestServeTaken(t *testing.T) {
 			t.Errorf("exit code %d: %s", code, &faults)
 		}
 	}
-	attempt("snapshot: folder is in use", "--snapshots", snapshots)
+	attempt("snapshot: folder is in use", "--data", snapshots)
 	attempt("events: another process listens on it", "--events", "unix:"+s.path("events"))
 	attempt("effects: another process listens on it", "--effects", "unix:"+s.path("effects"))
 	s.end(syscall.SIGTERM)

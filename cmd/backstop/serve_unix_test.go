@@ -12,7 +12,7 @@ import (
 func TestServeSnapshotSignal(t *testing.T) {
 	noLeaks(t)
 	dir := shortDir(t)
-	s := startServer(t, dir, "--snapshots", filepath.Join(dir, "snapshots"))
+	s := startServer(t, dir, "--data", filepath.Join(dir, "snapshots"))
 	s.connect("events").send(market...)
 	consumer := s.connect("effects")
 	consumer.read(3)

@@ -7,13 +7,14 @@ import (
 	"path/filepath"
 )
 
-// Unprepared reports whether the next segment is yet to be made.
-func (w *Writer) Unprepared() bool { return !w.prepared.Load() }
+// Unprepared reports whether it is time to make the next segment: half of this
+// one is full. It is for the writer's goroutine.
+func (w *Writer) Unprepared() bool { return w.offset > w.segment.Size/2 && !w.prepared.Load() }
 
 // Prepare makes the next segment, full of zeros, if it is not there yet. That
 // takes as long as writing a segment takes, so another goroutine than the
-// writer's calls it, after Open and whenever Unprepared says so. If nobody does,
-// or it is late, the writer does it at the change of segments.
+// writer's calls it, whenever Unprepared says so. If nobody does, or it is late,
+// the writer does it at the change of segments.
 //
 // An error is no end of the writer, which tries once more when it must: but then
 // that is one.

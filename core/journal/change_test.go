@@ -73,7 +73,7 @@ func live(disk *memFS) (durable uint64, err error) {
 			p := payload(w.Appended() + 1)
 			copy(w.Append(len(p)), p)
 		}
-		if n == 3 && w.Unprepared() {
+		if n == 3 {
 			early = w.Prepare()
 		}
 		if n%7 == 6 {

@@ -37,8 +37,8 @@ type Options struct {
 	// 64 MiB.
 	SegmentSize int64
 	// GroupSize is how many bytes of events a frame may hold: at least the longest
-	// event, at most a quarter of a segment and MaxGroup. 0 means 1 MiB, or a
-	// quarter of the segment if that is less.
+	// event, at most half a segment and MaxGroup. 0 means 1 MiB, or a quarter
+	// of the segment if that is less.
 	GroupSize int
 	// Rules and Shard are written into new segments. A folder of another shard is
 	// refused.
@@ -62,12 +62,12 @@ func (o Options) complete() (Options, error) {
 	if o.SegmentSize < smallestSegment || o.SegmentSize%alignment != 0 {
 		return o, fmt.Errorf("%w: SegmentSize %d: want at least %d, and a multiple of %d", ErrOptions, o.SegmentSize, smallestSegment, alignment)
 	}
-	most := min(int(o.SegmentSize/4), MaxGroup)
+	most := min(int(o.SegmentSize/2), MaxGroup)
 	if o.GroupSize == 0 {
-		o.GroupSize = min(defaultGroup, most)
+		o.GroupSize = min(defaultGroup, int(o.SegmentSize/4))
 	}
 	if o.GroupSize < 1 || o.GroupSize > most {
-		return o, fmt.Errorf("%w: GroupSize %d: want 1 to %d, a quarter of the segment or MaxGroup", ErrOptions, o.GroupSize, most)
+		return o, fmt.Errorf("%w: GroupSize %d: want 1 to %d, half the segment or MaxGroup", ErrOptions, o.GroupSize, most)
 	}
 	if o.First == 0 {
 		o.First = 1
@@ -140,6 +140,13 @@ func (f *Folder) Close() error {
 // Segments are those there were at Open, less those that Remove has removed, in
 // order.
 func (f *Folder) Segments() []Segment { return slices.Clone(f.segments) }
+
+// BeginAt sets the first sequence of a journal that has no segment yet.
+func (f *Folder) BeginAt(first uint64) {
+	if len(f.segments) == 0 {
+		f.options.First = first
+	}
+}
 
 // list reads the headers of all segments.
 func (f *Folder) list() error {

@@ -266,7 +266,7 @@ func TestOptions(t *testing.T) {
 	for _, o := range []Options{
 		{SegmentSize: 4<<10 + 4},
 		{SegmentSize: 1 << 10},
-		{SegmentSize: 64 << 10, GroupSize: 16<<10 + 1},
+		{SegmentSize: 64 << 10, GroupSize: 32<<10 + 1},
 		{SegmentSize: 1 << 30, GroupSize: MaxGroup + 1},
 		{GroupSize: -1},
 	} {

@@ -119,7 +119,6 @@ type Machine struct {
 	scratch   scratch
 	gathered  *legs
 	allocator adl.Allocator
-	ranker    adl.Ranker
 	ledger    conservation
 	stats     Stats
 }
@@ -309,7 +308,11 @@ func (m *Machine) startTime() {
 	for i := range m.contracts {
 		m.contracts[i].startTime(m.now)
 	}
-	m.timers.begin(m.now)
+	for i := range m.orders.orders {
+		if o := &m.orders.orders[i]; o.id != 0 && !o.done && !o.offload {
+			m.startTimeout(m.accounts.Find(o.account))
+		}
+	}
 }
 
 // noRoom refuses for lack of capacity.

@@ -175,12 +175,10 @@ func (m *Machine) readAccounts(r *reader) {
 		s, _ := m.accounts.Add(id, owner, event.Cross)
 		a := m.accounts.At(s)
 		a.Wallet = fixedpoint.Amount(r.I64())
-		t := timer{due: r.I64(), timeout: r.I64(), slot: s}
-		if t.due == 0 {
-			t.due = never
-		}
-		if t.timeout != 0 {
-			m.timers.start(t)
+		due := r.I64()
+		m.accounts.Round(s).Timeout = r.I64()
+		if due != 0 {
+			m.timers.start(s, due)
 		}
 		a.Attempts = int32(r.U32())
 		a.Mode = event.AccountMode(r.U8())
@@ -276,10 +274,7 @@ func (m *Machine) readRankings(r *reader) {
 					v.Lo, v.Hi = r.U64(), r.I64()
 				}
 				k.members = append(k.members, x)
-			}
-			k.begin(0, len(k.members))
-			for j := range k.places {
-				k.places[j].at = account.None
+				k.places = append(k.places, place{slot: account.None, at: account.None})
 			}
 		}
 	}
