@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/backstop-fund/backstop/bench"
+	"github.com/backstop-fund/backstop/core"
 	"github.com/backstop-fund/backstop/core/event"
 	"github.com/backstop-fund/backstop/core/machine"
 	"github.com/backstop-fund/backstop/fixedpoint"
@@ -94,6 +95,7 @@ func build(b *testing.B, shape bench.Shape, make_ func(machine.Limits) (*machine
 		orders: make([]order, 0, shape.Limits().Orders), changed: make([]event.AccountID, 0, shape.Accounts+64),
 		stock: map[event.SymbolID]fixedpoint.Qty{},
 	}
+	core.HugePages(m.Arenas) // as an engine has it
 	s.fx = event.NewEffects(64, s)
 	for e := range market.Opening {
 		s.must(b, e)

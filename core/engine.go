@@ -151,10 +151,7 @@ func (e *Engine) build() error {
 			return err
 		}
 	}
-	for arena := range from.machine.Arenas {
-		e.memory += len(arena)
-		e.huge += inHugePages(arena)
-	}
+	e.memory, e.huge = HugePages(from.machine.Arenas)
 	return e.connect(from, writer)
 }
 

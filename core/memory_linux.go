@@ -13,11 +13,8 @@ const hugePage = 2 << 20
 // collapse is MADV_COLLAPSE, of Linux 6.1.
 const collapse = 25
 
-// inHugePages asks the system to keep memory in huge pages, and returns how much of
-// it is now. A check reads a few lines anywhere in hundreds of megabytes, and with
-// pages of 4 KiB most of those reads walk the page table as well: with huge ones a
-// fill among a million accounts takes two thirds of the time. Where the system has
-// none to give, or none at all, things are as they were.
+// inHugePages asks the system to keep an arena in huge pages, and returns how much of
+// it is now. Advice alone would be for pages not touched yet.
 func inHugePages(arena []byte) (huge int) {
 	if len(arena) < 2*hugePage {
 		return 0
