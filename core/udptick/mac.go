@@ -103,6 +103,8 @@ type guardKey struct {
 	windows [Lines]window
 }
 
+var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+
 // newGuard returns a guard of the given sources, the loopback addresses if there
 // are none.
 func newGuard(sources []netip.Prefix, keys []Key) (guard, error) {
@@ -196,9 +198,7 @@ func (k *guardKey) isNew(line Line, sequence uint64) bool {
 	return w.take(sequence)
 }
 
-var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
-
-// signerOf returns a signer of key, or nil if it has no secret.
+// checkRequestKey refuses requests that nobody would believe, or that would harm.
 func (c *Config) checkRequestKey() error {
 	if len(c.RequestKey.Secret) == 0 {
 		if len(c.Keys) > 0 && c.RequestTries > 0 {
