@@ -18,7 +18,7 @@ func exchange(accounts int) bench.Shape {
 // BenchmarkApplyTick is what a mark costs a machine alone. With crossed=0 it
 // reaches no trigger, and so no account is looked at. With 1bp marks walk about as
 // in a calm market, some accounts are looked at and a few liquidated; scan is the
-// same with every holder looked at.
+// same with every holder looked at. With decides each mark liquidates one account.
 func BenchmarkApplyTick(b *testing.B) {
 	for _, n := range sizes() {
 		b.Run("crossed=0/accounts="+power(n), func(b *testing.B) { tickCrossesNothing(b, open(b, exchange(n))) })
@@ -28,6 +28,39 @@ func BenchmarkApplyTick(b *testing.B) {
 	b.Run("1bp/scan/accounts="+power(n), func(b *testing.B) {
 		tickWalks(b, build(b, exchange(n), machine.NewScan), 0)
 	})
+	b.Run("decides/accounts=1e4", func(b *testing.B) {
+		shape := exchange(1e4)
+		shape.Distress = shape.Contracts
+		tickDecides(b, build(b, shape, machine.New))
+	})
+}
+
+// tickDecides times a tick in each contract, of which each has an account in
+// distress. The venue's answers are not in the figure.
+func tickDecides(b *testing.B, s *stage) {
+	var took rounds
+	round := func() {
+		for i := range s.shape.Contracts {
+			s.batch[i] = s.mark(s.market.Walk())
+		}
+		took.time(func() {
+			for i := range s.shape.Contracts {
+				s.Apply(s.batch[i:i+1], s.fx)
+			}
+			s.fx.Flush()
+		})
+		if len(s.orders) != s.shape.Contracts {
+			b.Fatalf("workload drifted: %d decisions of %d ticks", len(s.orders), s.shape.Contracts)
+		}
+		for _, o := range s.orders {
+			s.record(b, event.OrderDone(o.id, event.Rejected))
+		}
+		s.orders = s.orders[:0]
+	}
+	for b.Loop() {
+		round()
+	}
+	took.report(b, s.shape.Contracts, "tick")
 }
 
 func tickCrossesNothing(b *testing.B, s *stage) {
@@ -83,32 +116,29 @@ func tickWalks(b *testing.B, s *stage, warm int) {
 }
 
 // BenchmarkApplyFill makes one position after the other larger or smaller by a
-// thirty-second, of accounts in an order that memory does not follow.
-func BenchmarkApplyFill(b *testing.B) {
-	for _, n := range sizes() {
-		b.Run("accounts="+power(n), func(b *testing.B) {
-			s := open(b, exchange(n))
-			quiet(b, s, "fill", s.market.Fill)
-		})
-	}
-}
+// thirty-second, of accounts in an order that memory does not follow: one event
+// after the other, and with a look ahead at those behind it, as the engine applies
+// what has gathered in its ring.
+func BenchmarkApplyFill(b *testing.B) { quiet(b, "fill", (*bench.Market).Fill) }
 
 // BenchmarkApplyTransfer is a funding payment to one account after the other.
-func BenchmarkApplyTransfer(b *testing.B) {
-	for _, n := range sizes() {
-		b.Run("accounts="+power(n), func(b *testing.B) {
-			s := open(b, exchange(n))
-			quiet(b, s, "transfer", s.market.Transfer)
-		})
-	}
-}
+func BenchmarkApplyTransfer(b *testing.B) { quiet(b, "transfer", (*bench.Market).Transfer) }
 
 // quiet measures events that hurt hardly anybody: only who is near its margin as it
 // is may fall below it.
-func quiet(b *testing.B, s *stage, what string, next func() event.Record) {
-	_, orders := s.measure(b, what, next)
-	if orders > 2+b.N*batchSize/1_000 {
-		b.Fatalf("workload drifted: %d orders because of %d events", orders, b.N*batchSize)
+func quiet(b *testing.B, what string, next func(*bench.Market) event.Record) {
+	for _, n := range sizes() {
+		for _, ahead := range []string{"", "ahead/"} {
+			b.Run(ahead+"accounts="+power(n), func(b *testing.B) {
+				s := open(b, exchange(n))
+				s.ahead = ahead != ""
+				_, orders := s.measure(b, what, func() event.Record { return next(s.market) })
+				s.ahead = false
+				if orders > 2+b.N*batchSize/1_000 {
+					b.Fatalf("workload drifted: %d orders because of %d events", orders, b.N*batchSize)
+				}
+			})
+		}
 	}
 }
 

@@ -44,7 +44,7 @@ const extra = 64
 // more, and an order for every sixteenth account.
 func (s Shape) Limits() machine.Limits {
 	return machine.Limits{
-		Accounts: s.Accounts + s.Distress + extra, Positions: s.Accounts*s.Positions + s.Distress + extra,
+		Accounts: s.Accounts + s.Distress + extra, Positions: (s.Accounts + s.Distress + extra) * s.Positions,
 		Symbols: s.Contracts, Funds: 1, Orders: max(1<<12, s.Accounts/16), Sources: 1,
 	}
 }

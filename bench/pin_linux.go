@@ -47,3 +47,12 @@ func Pin(cpu int) (unpin func()) {
 		runtime.UnlockOSThread()
 	}
 }
+
+// PinThread keeps a thread of this process, by the system's number, on a CPU.
+func PinThread(thread, cpu int) {
+	var one unix.CPUSet
+	one.Set(cpu)
+	if err := unix.SchedSetaffinity(thread, &one); err != nil {
+		panic(err)
+	}
+}

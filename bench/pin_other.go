@@ -16,3 +16,6 @@ func Pin(cpu int) (unpin func()) {
 	runtime.LockOSThread()
 	return runtime.UnlockOSThread
 }
+
+// PinThread does nothing: it is only called where CanPin is true.
+func PinThread(thread, cpu int) {}

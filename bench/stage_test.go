@@ -24,6 +24,8 @@ type stage struct {
 	memory  uint64 // of the machine as it was made, in bytes
 	records [8]event.Record
 	batch   [batchSize]event.Record
+	ahead   bool // while it is applied
+	ids     [machine.Lookahead]event.AccountID
 
 	// As the consumer has them.
 	ring    [1 << 12]event.Effect
@@ -100,10 +102,11 @@ func build(b *testing.B, shape bench.Shape, make_ func(machine.Limits) (*machine
 	for e := range market.Opening {
 		s.must(b, e)
 	}
-	if has := s.Stats(); has.Accounts != shape.Accounts || has.Positions != shape.Accounts*shape.Positions {
+	if has := s.Stats(); has.Accounts != shape.Accounts+shape.Distress || has.Positions != shape.Accounts*shape.Positions+shape.Distress {
 		b.Fatalf("%d accounts and %d positions of %+v", has.Accounts, has.Positions, shape)
 	}
-	s.expect(b, event.EffectLiquidate, 0)
+	s.expect(b, event.EffectLiquidate, shape.Distress)
+	s.orders = s.orders[:0] // answered by the opening
 	return s
 }
 
@@ -138,9 +141,17 @@ func (s *stage) make(next func() event.Record) {
 	}
 }
 
-// apply applies the batch as the engine does: its effects are out when it ends.
+// apply applies the batch: its effects are out when it ends. With ahead it looks at
+// the accounts of the events to come, as the engine does.
 func (s *stage) apply(tb testing.TB) {
-	for i := range s.batch {
+	for i, seen := 0, 0; i < len(s.batch); i++ {
+		if s.ahead && i == seen {
+			ids := s.ids[:0]
+			for ; seen < len(s.batch) && len(ids) < machine.Lookahead; seen++ {
+				ids = s.batch[seen].Accounts(ids)
+			}
+			s.Ahead(ids)
+		}
 		if _, code := s.Apply(s.batch[i:i+1], s.fx); code != event.Accepted {
 			tb.Fatalf("workload drifted: %v refused as %v", s.batch[i].Kind(), code)
 		}

@@ -73,8 +73,10 @@ var goals = []goal{
 	{"tick of a walk of 1 bp, 1e6 accounts", "ApplyTick/1bp/accounts=1e6", "ns/tick", 250, []beside{
 		prototype(0), same("accounts looked at", "looked/tick"),
 		{label: "scan of 1e5 accounts", bench: "ApplyTick/1bp/scan/accounts=1e5"}}},
-	{"fill, 1e6 accounts", "ApplyFill/accounts=1e6", "ns/fill", 300, []beside{prototype(0)}},
-	{"transfer, 1e6 accounts", "ApplyTransfer/accounts=1e6", "ns/transfer", 300, nil},
+	{"fill, 1e6 accounts", "ApplyFill/accounts=1e6", "ns/fill", 300, []beside{
+		prototype(0), {label: "with a look ahead, as in the engine", bench: "ApplyFill/ahead/accounts=1e6"}}},
+	{"transfer, 1e6 accounts", "ApplyTransfer/accounts=1e6", "ns/transfer", 300, []beside{
+		{label: "with a look ahead, as in the engine", bench: "ApplyTransfer/ahead/accounts=1e6"}}},
 
 	{"worst: a contract of 1e6 accounts falls by 5 %", "Worst/gap5pct/accounts=1e6", "ns/event", 20 * ms, []beside{
 		prototype(0), same("accounts looked at", "looked/event"), same("orders", "orders/event"), same("longest", "max-ns/event")}},

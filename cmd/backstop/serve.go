@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"maps"
 	"net"
 	"net/netip"
 	"os"
@@ -18,8 +16,6 @@ import (
 
 	"github.com/backstop-fund/backstop/cmd/internal/exit"
 	"github.com/backstop-fund/backstop/core"
-	"github.com/backstop-fund/backstop/core/event"
-	"github.com/backstop-fund/backstop/core/machine"
 	"github.com/backstop-fund/backstop/core/udptick"
 )
 
@@ -42,6 +38,11 @@ acknowledgement can be stuck behind events that wait; a consumer with a socket
 acknowledges there and never is. With --auto-ack effects need no acknowledgement
 and are delivered once; those on their way when a process dies are lost.
 
+Mark prices come in over UDP on line A, --udp, and on line B if there is one: the
+first to bring one wins. What neither brings is asked for at --udp-server. While it
+is missing, the marks that may be outdated are suspect and nobody is closed at
+them. What the system granted the lines and what it dropped is logged.
+
 --init names events for funds, contracts and accounts, each with "src" and "sseq":
 at a start those that were applied before are passed over.
 
@@ -56,6 +57,11 @@ Signals: SIGTERM is a clean stop with exit code 0, SIGINT one with 130, SIGUSR1
 takes a snapshot. A clean stop applies what was taken, takes a snapshot and gives
 the consumer what there is, for at most five seconds over a socket.
 
+--spin, --cpu and --fifo give the engine a CPU of its own, where there is one to
+spare: with less than two CPUs, or others at work on that one, they do harm. The
+garbage collector is switched off, with a limit of memory as the net, unless GOGC or
+GOMEMLIMIT is set.
+
 A damaged snapshot is passed over for the one before, with a warning. If all are
 damaged and the journal does not go back to the first event, or if the journal
 itself is damaged, the exit code is 4.`
@@ -63,7 +69,8 @@ itself is damaged, the exit code is 4.`
 const serveExample = `  backstop serve --clock events < events.ndjson > effects.ndjson
   backstop serve --data /var/lib/backstop --snapshot-every 1000000 \
     --events unix:/run/backstop/events --effects unix:/run/backstop/effects \
-    --udp 10.1.2.10:26400 --udp-allow 10.1.2.0/28 --init /etc/backstop/init.ndjson`
+    --udp 239.1.1.1:26400 --udp-interface eth1 --udp-b 239.1.1.2:26400 --udp-b-interface eth2 \
+    --udp-allow 10.1.2.0/28 --udp-server 10.1.2.3:26401 --udp-busy-poll --init /etc/backstop/init.ndjson`
 
 // serveFlags are the settings of a server.
 type serveFlags struct {
@@ -73,9 +80,8 @@ type serveFlags struct {
 	journal         string
 	autoAck         bool
 
-	udp, framing, session string
-	allow                 []string
-	udpBuffer             int
+	ticks tickFlags
+	host  hostFlags
 
 	engine core.Config
 }
@@ -95,11 +101,8 @@ func newServe() *cobra.Command {
 	f.StringVar(&s.init, "init", "", "`file` of events to apply once, before all others")
 	f.StringVar(&s.clock, "clock", "wall", "`wall|events`: who tells the time")
 	f.BoolVar(&s.autoAck, "auto-ack", false, "effects need no acknowledgement")
-	f.StringVar(&s.udp, "udp", "", "`address` and port to receive mark prices on")
-	f.StringArrayVar(&s.allow, "udp-allow", nil, "`prefix` datagrams may come from; may be repeated; without, only this host")
-	f.StringVar(&s.framing, "framing", "mold64", "`mold64|binance`: form of the datagrams; binance knows the contracts of the start")
-	f.StringVar(&s.session, "udp-session", "", "only mold64 `session` to accept; without, the first one seen")
-	f.IntVar(&s.udpBuffer, "udp-buffer", 4<<20, "`bytes` of datagrams the system is to keep")
+	s.ticks.add(f)
+	s.host.add(f)
 	f.StringVar(&s.engine.Dir, "data", "", "`folder` of journal and snapshots, of nothing else; without, nothing is kept")
 	f.StringVar(&s.journal, "journal", "sync", "`sync|async|off`: effects leave when their event is on the disk, when it is written, or at once")
 	f.DurationVar(&s.engine.SyncEvery, "sync-every", 0, "`time` after which an asynchronous journal is synced; 0 is 10ms")
@@ -112,7 +115,7 @@ func newServe() *cobra.Command {
 	f.IntVar(&s.engine.EffectsSize, "effects-buffer", 1<<16, "`effects` that may be unacknowledged, a power of two")
 	limits := limitFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		s.engine.Limits, s.engine.AutoAck = *limits, s.autoAck
+		s.engine.Limits, s.engine.AutoAck, s.engine.Thread = *limits, s.autoAck, s.host.thread()
 		return s.run(cmd)
 	}
 	return cmd
@@ -125,12 +128,6 @@ func (f *serveFlags) check() error {
 	if f.clock != "wall" && f.clock != "events" {
 		return exit.Errorf(exit.Usage, "--clock %q: want wall or events", f.clock)
 	}
-	if f.framing != "mold64" && f.framing != "binance" {
-		return exit.Errorf(exit.Usage, "--framing %q: want mold64 or binance", f.framing)
-	}
-	if f.udp == "" && (len(f.allow) > 0 || f.session != "") {
-		return exit.Errorf(exit.Usage, "--udp-allow and --udp-session mean nothing without --udp")
-	}
 	if f.engine.Dir == "" && (f.engine.SnapshotEvery != 0 || f.engine.SnapshotAfter != 0 || f.engine.Keep != 0 || f.engine.FollowElsewhere) {
 		return exit.Errorf(exit.Usage, "--snapshot-every, --snapshot-after, --keep and --follow-elsewhere mean nothing without --data")
 	}
@@ -139,7 +136,7 @@ func (f *serveFlags) check() error {
 		return exit.Errorf(exit.Usage, "--journal %q: want sync, async or off", f.journal)
 	}
 	f.engine.Journal = mode
-	if _, err := prefixes("udp-allow", f.allow); err != nil {
+	if err := f.ticks.check(); err != nil {
 		return err
 	}
 	if _, err := socketPath("events", f.events); err != nil {
@@ -205,6 +202,8 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 		s.lines = s.intake()
 	}
 	s.logRecovery()
+	s.logHost()
+	defer quietCollector(&s.log)()
 	s.tasks.Go(func() { s.failing(s.outlet.collect()) })
 	// What stops the delivery is the engine's end, not the signal for it.
 	delivery, cut := context.WithCancelCause(context.WithoutCancel(ctx))
@@ -264,7 +263,7 @@ func (s *server) start(ctx, delivery context.Context) error {
 	if s.clock {
 		s.tasks.Go(func() { s.runClock(ctx) })
 	}
-	if s.flags.udp != "" {
+	if s.flags.ticks.a.Listen != "" {
 		if err := s.startTicks(ctx); err != nil {
 			return err
 		}
@@ -305,49 +304,6 @@ func (s *server) initialize(ctx context.Context) error {
 	refused := s.engine.Stats().Refused - before
 	s.log.Info().Str("file", s.flags.init).Int("new", fed).Uint64("refused", refused).Msg("initialized")
 	return nil
-}
-
-func (s *server) startTicks(ctx context.Context) error {
-	sources, err := prefixes("udp-allow", s.flags.allow)
-	if err != nil {
-		return err
-	}
-	config := udptick.Config{
-		Sources: sources, Session: s.flags.session, Symbols: s.flags.engine.Limits.Symbols,
-	}
-	if s.flags.framing == "binance" {
-		config.Framing = udptick.MarkPriceUpdates
-		if config.Names, err = s.symbols(ctx); err != nil {
-			return err
-		}
-	}
-	s.adapter, err = udptick.Listen(config, udptick.Sockets{
-		A: udptick.Inlet{Listen: s.flags.udp}, Buffer: s.flags.udpBuffer,
-	}, ticks{s.engine.Producer(), s.outlet})
-	if _, system := errors.AsType[*net.OpError](err); system {
-		return exit.With(exit.Unavailable, err)
-	}
-	if err != nil {
-		return exit.With(exit.BadInput, err)
-	}
-	if granted := s.adapter.Stats()[udptick.ReceiveBuffer]; granted < uint64(s.flags.udpBuffer) {
-		s.log.Warn().Uint64("bytes", granted).Int("asked", s.flags.udpBuffer).
-			Msgf("the system keeps fewer datagrams than asked: sysctl -w net.core.rmem_max=%d", s.flags.udpBuffer)
-	}
-	s.log.Info().Stringer("address", s.adapter.Addr()).Stringer("framing", config.Framing).Msg("receiving mark prices")
-	s.tasks.Go(func() { s.failing(s.adapter.Run()) })
-	return nil
-}
-
-// symbols are the contracts by name.
-func (s *server) symbols(ctx context.Context) (map[string]event.SymbolID, error) {
-	symbols := make(map[string]event.SymbolID)
-	err := s.engine.View(ctx, func(m *machine.Machine) {
-		maps.Insert(symbols, func(yield func(string, event.SymbolID) bool) {
-			m.Symbols(func(id event.SymbolID, name event.Name) bool { return yield(name.String(), id) })
-		})
-	})
-	return symbols, err
 }
 
 func (s *server) startEvents(ctx context.Context) error {
@@ -436,13 +392,7 @@ func (s *server) logRecovery() {
 // logEnd says what the run has done.
 func (s *server) logEnd() {
 	stats := s.engine.Stats()
-	if s.adapter != nil {
-		counters := zerolog.Dict()
-		for i, n := range s.adapter.Stats() {
-			counters = counters.Uint64(fmt.Sprint(udptick.Counter(i)), n)
-		}
-		s.log.Info().Dict("counters", counters).Msg("mark prices received")
-	}
+	s.logTicks()
 	if path := stats.LastSnapshot.Path; path != "" {
 		s.log.Info().Str("file", path).Uint64("sequence", stats.LastSnapshot.Sequence).Msg("last snapshot")
 	}

@@ -204,16 +204,3 @@ func (h *hub) runClock(ctx context.Context) {
 		}
 	}
 }
-
-// ticks is where an adapter puts its ticks.
-type ticks struct {
-	producer *core.Producer
-	outlet   *outlet
-}
-
-// Offer is the producer's.
-func (t ticks) Offer(r event.Record) bool {
-	taken := t.producer.Offer(r)
-	t.outlet.expect()
-	return taken
-}

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -382,7 +383,7 @@ func TestServeTicks(t *testing.T) {
 				t.Fatal(err)
 			}
 			s := startServer(t, dir, "--init", init, "--udp", "127.0.0.1:0", "--framing", framing)
-			address := s.logged(`"address":"([^"]+)"`)[1]
+			address := s.logged(`"line":"a","address":"([^"]+)"`)[1]
 			marks := filepath.Join(dir, "marks.csv")
 			if err := os.WriteFile(marks, []byte("symbol,time_ms,mark\nBTC,1722038400000,1001.5\nETH,1722038400001,9\nBTC,1722038400002,895\n"), 0o600); err != nil {
 				t.Fatal(err)
@@ -398,6 +399,45 @@ func TestServeTicks(t *testing.T) {
 			}
 			s.end(syscall.SIGTERM)
 			s.logged(`"ticks":2,"gaps":0,`)
+		})
+	}
+}
+
+// Signed mark prices of which line A lost all come in on line B, whether a thread
+// looks for them or goroutines wait.
+func TestServeLines(t *testing.T) {
+	noLeaks(t)
+	ways := map[string][]string{"waiting": nil}
+	if runtime.GOOS == "linux" && runtime.GOMAXPROCS(0) > 1 {
+		ways["polling"] = []string{"--udp-busy-poll", "--udp-timestamps"}
+	}
+	for name, flags := range ways {
+		t.Run(name, func(t *testing.T) {
+			dir := shortDir(t)
+			publisher := writeFile(t, "feed.keys", "7 "+strings.Repeat("0f", 32)+"\n")
+			ours := writeFile(t, "ours.keys", "8 "+strings.Repeat("f0", 32)+"\n")
+			asked := freeAddress(t)
+			s := startServer(t, dir, append([]string{"--udp", "127.0.0.1:0", "--udp-b", "127.0.0.1:0", "--framing", "sbe24",
+				"--udp-keys", publisher, "--udp-server", asked, "--udp-request-key", ours}, flags...)...)
+			lineA, lineB := s.logged(`"line":"a","address":"([^"]+)"`)[1], s.logged(`"line":"b","address":"([^"]+)"`)[1]
+			s.logged(`"line":"answers","address":"127.0.0.1:`)
+			producer := s.connect("events")
+			for _, line := range market {
+				producer.send(line)
+			}
+			consumer := s.connect("effects")
+			consumer.read(1)
+			marks := writeFile(t, "marks.csv", "symbol,time_ms,mark\nBTC,1722038400000,1001.5\nBTC,1722038400002,895\n")
+			var out, faults bytes.Buffer
+			code := run(t.Context(), []string{"feed", "csv", marks, "--to", lineA, "--to-b", lineB, "--framing", "sbe24", "--symbol", "BTC=BTCUSDT:1",
+				"--loss", "1,0", "--serve", asked, "--key-file", publisher, "--requester-keys", ours, "-o", "ndjson"}, nil, &out, &faults)
+			if code != exit.OK || !strings.Contains(out.String(), `"a_datagrams":0,"a_lost":3,`) || !strings.Contains(out.String(), `"b_datagrams":3,"b_lost":0,`) {
+				t.Fatalf("feed: %d, %s%s", code, &out, &faults)
+			}
+			consumer.until(crashLast)
+			s.end(syscall.SIGTERM)
+			s.logged(`"line":"a","counters":{"datagrams":0,`)
+			s.logged(`"line":"b","counters":{"datagrams":[23],"messages":2,"won":2,`)
 		})
 	}
 }

@@ -21,8 +21,7 @@
 // position half of one. Each account has its home among the positions, as many in
 // a row as there are positions per account, and its own go there while there is
 // room: so a check reads two or three lines, and where they are follows from the
-// slot alone. What is rarely read, a round's times and the fees set aside, lies
-// apart.
+// slot alone. What is rarely read, the fees set aside, lies apart.
 package account
 
 import (
@@ -63,8 +62,10 @@ type Account struct {
 	First       int32 // first position, by symbol id then side, or None
 
 	// Scratch of whoever handles an event, not part of the state: Noted is a number
-	// of its own choice, Listed tells that the account is on its list.
+	// of its own choice, Listed tells that the account is on its list. Timer is where
+	// whoever keeps the time has the open round, 0 if nowhere.
 	Noted  uint32
+	Timer  int32
 	Listed bool
 
 	Mode    event.AccountMode
@@ -77,12 +78,6 @@ type Account struct {
 
 // Has reports whether any of f is set.
 func (a *Account) Has(f Flags) bool { return a.Flags&f != 0 }
-
-// Round is about when an account's round of liquidation orders is overdue.
-type Round struct {
-	Timeout int64 // of the round, fixed when it was sent
-	Timer   int32 // where whoever keeps the time has the round; 0 if nowhere
-}
 
 // Position is one position of an account. One with Qty 0 exists only while
 // liquidation fees it caused are pending.
@@ -100,7 +95,6 @@ type Position struct {
 type Table struct {
 	ids       ids
 	accounts  []Account
-	rounds    []Round
 	closed    Slot // last slot closed, a list through First
 	opened    int  // slots ever used
 	positions []Position
@@ -119,7 +113,6 @@ func New(accounts, positions, contracts int) *Table {
 	t := &Table{
 		ids:       newIDs(accounts),
 		accounts:  arena.New[Account](accounts),
-		rounds:    arena.New[Round](accounts),
 		closed:    None,
 		positions: arena.New[Position](positions),
 		fees:      arena.New[fixedpoint.Amount](positions),
@@ -142,7 +135,7 @@ func New(accounts, positions, contracts int) *Table {
 // is. Nobody writes to it.
 func (t *Table) Arenas(yield func([]byte) bool) {
 	_ = yield(arena.Of(t.accounts)) && yield(arena.Of(t.positions)) && yield(arena.Of(t.ids.entries)) &&
-		yield(arena.Of(t.rounds)) && yield(arena.Of(t.fees)) && yield(arena.Of(t.symbols)) && yield(arena.Of(t.holders))
+		yield(arena.Of(t.fees)) && yield(arena.Of(t.symbols)) && yield(arena.Of(t.holders))
 }
 
 // Ahead reads what checks of the accounts with these ids will need, and does nothing
@@ -151,7 +144,7 @@ func (t *Table) Arenas(yield func([]byte) bool) {
 // for one that does not exist; it must be as long as ids. The result says nothing.
 func (t *Table) Ahead(ids []event.AccountID, at []int32) (sum uint64) {
 	for _, id := range ids {
-		sum ^= t.ids.entries[hash(id)>>t.ids.shift]
+		sum ^= t.ids.entries[t.ids.home(hash(id))]
 	}
 	for i, id := range ids {
 		at[i] = 0
@@ -191,9 +184,6 @@ func (t *Table) Find(id event.AccountID) Slot { return t.ids.find(t.accounts, id
 // At returns the account at s, which must be open.
 func (t *Table) At(s Slot) *Account { return &t.accounts[s] }
 
-// Round returns the round of the account at s.
-func (t *Table) Round(s Slot) *Round { return &t.rounds[s] }
-
 // Add opens an account, which must not exist; false when the table is full.
 func (t *Table) Add(id, owner event.AccountID, mode event.AccountMode) (Slot, bool) {
 	s := t.closed
@@ -207,7 +197,6 @@ func (t *Table) Add(id, owner event.AccountID, mode event.AccountMode) (Slot, bo
 		return None, false
 	}
 	t.accounts[s] = Account{ID: id, Owner: owner, Mode: mode, LastReduced: None, First: None}
-	t.rounds[s] = Round{}
 	t.ids.put(id, s)
 	return s, true
 }

@@ -31,21 +31,32 @@ func members() []adl.Member {
 	return list
 }
 
+// BenchmarkRank is the order of a ranking, by leading bits and by a full sort with
+// exact comparisons.
 func BenchmarkRank(b *testing.B) {
-	from := members()
-	list := make([]adl.Member, crowd)
+	list := members()
+	var r adl.Ranker
 	for _, kind := range kinds {
-		b.Run(kind.String(), func(b *testing.B) {
-			compared := 0
-			compare := func(x, y adl.Member) int { compared++; return adl.Compare(kind, &x, &y) }
-			for b.Loop() {
-				copy(list, from)
-				slices.SortFunc(list, compare)
-			}
-			if !slices.IsSortedFunc(list, compare) || !list[0].InProfit || list[crowd-1].InProfit {
+		ranked := func(b *testing.B, order []int32) {
+			if !slices.IsSortedFunc(order, func(i, j int32) int { return adl.Compare(kind, &list[i], &list[j]) }) ||
+				!list[order[0]].InProfit || list[order[crowd-1]].InProfit {
 				b.Fatal("workload drifted: a ranking from those in profit to those in loss was due")
 			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(compared), "ns/compare")
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*crowd), "ns/member")
+		}
+		b.Run(kind.String(), func(b *testing.B) {
+			var order []int32
+			for b.Loop() {
+				order = r.Order(kind, list)
+			}
+			ranked(b, order)
+		})
+		b.Run(kind.String()+"/sort", func(b *testing.B) {
+			var order []int32
+			for b.Loop() {
+				order = orderTwin(kind, list)
+			}
+			ranked(b, order)
 		})
 	}
 }
@@ -97,9 +108,10 @@ func TestAllocations(t *testing.T) {
 			t.Errorf("%v: %v allocations, want 0", policy, n)
 		}
 	}
+	var r adl.Ranker
 	for _, kind := range kinds {
 		n := testing.AllocsPerRun(10, func() {
-			slices.SortFunc(list, func(x, y adl.Member) int { return adl.Compare(kind, &x, &y) })
+			r.Order(kind, list)
 			adl.Value(kind, &list[0].Inputs)
 		})
 		if n != 0 {

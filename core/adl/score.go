@@ -2,7 +2,6 @@ package adl
 
 import (
 	"cmp"
-	"math/bits"
 
 	"github.com/backstop-fund/backstop/core/event"
 	"github.com/backstop-fund/backstop/fixedpoint"
@@ -99,82 +98,20 @@ func Value(kind event.Score, in *Inputs) (fixedpoint.Int128, bool) {
 	return q.Int128()
 }
 
-// compareScores orders by score, exactly, by cross products. Their signs and
-// leading 64 bits decide all but ties and near ties, which the whole products do;
-// with those alone BenchmarkRank takes twice the time.
+// compareScores orders by score, exactly, by cross products, which take 762 bits at
+// most.
 func compareScores(kind event.Score, a, b *Inputs) int {
 	f, g := score(kind, a), score(kind, b)
 	sign, other := f.sign(), g.sign()
 	if sign != other || sign == 0 {
 		return cmp.Compare(sign, other)
 	}
-	left, right := leading(&f.num, &g.den), leading(&g.num, &f.den)
-	switch {
-	case left.below(right):
-		return -sign
-	case right.below(left):
-		return sign
-	}
-	return compareWhole(&f, &g)
-}
-
-func (f *fraction) sign() int { return f.num[0].Sign() * f.num[1].Sign() * f.num[2].Sign() }
-
-// compareWhole compares f and g by the whole of their cross products, which take
-// 762 bits at most.
-func compareWhole(f, g *fraction) int {
 	left := [6]fixedpoint.Int256{f.num[0].Wide(), f.num[1].Wide(), f.num[2].Wide(), g.den[0].Wide(), g.den[1].Wide(), g.den[2].Wide()}
 	right := [6]fixedpoint.Int256{g.num[0].Wide(), g.num[1].Wide(), g.num[2].Wide(), f.den[0].Wide(), f.den[1].Wide(), f.den[2].Wide()}
 	return fixedpoint.CmpProducts(left[:], right[:])
 }
 
-// lead is a product that is known by its leading bits: it lies in
-// [top, top + slack) x 2^exp, where top has its highest bit set.
-type lead struct {
-	top uint64
-	exp int
-}
-
-// slack bounds what cutting loses. Each of the 12 cuts of a product of six, to 64
-// bits with the highest set, loses less than a part in 2^63: together less than
-// one in 2^59, which of 64 bits is less than 32.
-const slack = 32
-
-// leading returns the magnitude of the product of six factors, none of them 0.
-func leading(a, b *[3]fixedpoint.Int128) lead {
-	m := lead{top: 1 << 63, exp: -63}
-	for i := range a {
-		m.times(a[i])
-		m.times(b[i])
-	}
-	return m
-}
-
-func (m *lead) times(v fixedpoint.Int128) {
-	v = v.Abs()
-	hi, lo := uint64(v.Hi), v.Lo
-	if hi == 0 {
-		hi, lo = lo, 0
-		m.exp -= 64
-	}
-	shift := bits.LeadingZeros64(hi)
-	top, rest := bits.Mul64(m.top, hi<<shift|lo>>(64-shift))
-	m.exp += 128 - shift
-	if top < 1<<63 {
-		top = top<<1 | rest>>63
-		m.exp--
-	}
-	m.top = top
-}
-
-// below reports whether m is below n for sure.
-func (m lead) below(n lead) bool {
-	end := m.top + slack
-	if end < m.top {
-		return false // m may be as large as the next power of two
-	}
-	return m.exp < n.exp || m.exp == n.exp && end <= n.top
-}
+func (f *fraction) sign() int { return f.num[0].Sign() * f.num[1].Sign() * f.num[2].Sign() }
 
 // Member is an account's position in a ranking, with its inputs as they were.
 type Member struct {
@@ -197,10 +134,15 @@ func Compare(kind event.Score, a, b *Member) int {
 	if c := compareScores(kind, &b.Inputs, &a.Inputs); c != 0 {
 		return c
 	}
-	if c := b.Notional.Cmp(a.Notional); c != 0 {
+	return a.compareTie(b)
+}
+
+// compareTie orders members of equal scores.
+func (m *Member) compareTie(o *Member) int {
+	if c := o.Notional.Cmp(m.Notional); c != 0 {
 		return c
 	}
-	return a.CompareKey(b)
+	return m.CompareKey(o)
 }
 
 // CompareKey orders members by account, long before short: the tie-breaker.

@@ -31,7 +31,7 @@ func (m *Machine) handle() {
 		}
 	}
 	if m.timed && m.timers.next() <= m.now {
-		kept = m.appendTimedOut(kept)
+		kept = m.timers.overdue(m.now, kept)
 	}
 	m.touched = kept
 	slices.SortFunc(kept, func(a, b account.Slot) int {
@@ -39,6 +39,7 @@ func (m *Machine) handle() {
 	})
 	for _, s := range kept {
 		m.decide(s)
+		m.unsettle(s) // who was brought here could not give before
 	}
 	for _, s := range kept {
 		m.station(s)

@@ -26,9 +26,10 @@ type offer struct {
 	*terms
 	policy event.Policy
 	loss   fixedpoint.Int256 // see loss
-	// A surplus x size must reach it for one lot; known where it fits.
-	oneLot fixedpoint.Int256
-	plain  bool // oneLot is known and the quote is far from the largest number
+	// The least surplus, at 1e-24, that allows to give a lot, for those whose numbers
+	// are plain; not known where the offer's are not.
+	least fixedpoint.Int128
+	plain bool
 }
 
 // plain reports whether a number can be added up a few times without a second look
@@ -37,10 +38,22 @@ func plain(v int64) bool { return -1<<60 < v && v < 1<<60 }
 
 func (m *Machine) offer(t *terms) offer {
 	o := offer{terms: t, policy: m.contracts[t.contract].policy, loss: m.loss(t)}
-	f := [3]fixedpoint.Int256{o.loss, fixedpoint.Int256From(int64(t.piece.Lot)), fixedpoint.Int256From(fixedpoint.One)}
-	o.oneLot, o.plain = fixedpoint.QuoProducts(f[:], nil, fixedpoint.Floor)
-	o.plain = o.plain && plain(int64(t.piece.Quote))
+	o.plain = plain(int64(t.piece.Quote)) && !m.scan
+	if o.loss.Sign() > 0 {
+		var ok bool
+		o.least, ok = leastSurplus(o.loss, t.piece.Lot, t.size())
+		o.plain = o.plain && ok
+	}
 	return o
+}
+
+// leastSurplus is the smallest s at 1e-24 with s x size >= loss x lot, if it fits.
+func leastSurplus(loss fixedpoint.Int256, lot, size fixedpoint.Qty) (fixedpoint.Int128, bool) {
+	num := [3]fixedpoint.Int256{loss, fixedpoint.Int256From(int64(lot)), fixedpoint.Int256From(fixedpoint.One)}
+	den := [1]fixedpoint.Int256{fixedpoint.Int256From(int64(size))}
+	least, ok := fixedpoint.QuoProducts(num[:], den[:], fixedpoint.Ceil)
+	n, small := least.Int128()
+	return n, ok && small
 }
 
 // find returns where a member's position is now; at is None where it has none of
@@ -68,21 +81,6 @@ func (m *Machine) isPlace(w place, member *adl.Member, id event.SymbolID) bool {
 	p := m.accounts.Position(w.at)
 	return p.Qty != 0 && p.Account == w.slot && m.accounts.Symbol(p) == id && p.Side == member.Side &&
 		m.accounts.At(w.slot).ID == member.Account
-}
-
-// couldGive reports whether the position could give at least one lot: candidate's
-// answer, without working out how many.
-func (m *Machine) couldGive(o *offer, w place) bool {
-	a, p := m.accounts.At(w.slot), m.accounts.Position(w.at)
-	if !o.plain || !plain(int64(a.Wallet)) || !plain(int64(p.Cost)) || !plain(int64(p.Qty)) {
-		k := m.candidate(o, w)
-		return k.Limit > 0
-	}
-	if max(p.Qty, -p.Qty) < o.piece.Lot {
-		return false
-	}
-	surplus, ok := m.eligible(w.slot)
-	return ok && (o.loss.Sign() <= 0 || !surplus.MulInt64(int64(o.size())).Less(o.oneLot))
 }
 
 // candidate is a position as it stands now; with Limit 0 it can give nothing.

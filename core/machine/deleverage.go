@@ -12,6 +12,7 @@ import (
 // deleverage is the scratch of a counterparty-liquidation.
 type deleverage struct {
 	holders    []holder
+	members    []adl.Member
 	candidates []adl.Candidate
 	gives      []give
 	byAccount  []int32
@@ -73,35 +74,30 @@ func (m *Machine) collect(t *terms, r *ranking, f *found, taken int) {
 		x.given = append(x.given, x.gives[i].at)
 	}
 	slices.Sort(x.given)
+	if r.seq != m.seq {
+		r.begin(m.seq, len(r.members))
+	}
 	offer := m.offer(t)
 	list := x.candidates[:0]
+	need := f.need - f.given
 	profits, able, sum := 0, 0, int64(0)
-	for i := range r.members {
-		if taken+able == c.maxCounter {
+	room := c.maxCounter - taken
+	for i := m.able(&offer, r, 0); i < len(r.members) && able < room; i = m.able(&offer, r, i+1) {
+		if c.policy == event.PolicyQueue && sum == need && len(x.given) == 0 {
+			able = min(able+m.count(&offer, r, i), room) // those behind are only counted
 			break
 		}
-		w := m.find(t, r, i)
-		if w.at == account.None {
+		if _, gave := slices.BinarySearch(x.given, r.places[i].at); gave {
 			continue
 		}
-		if _, gave := slices.BinarySearch(x.given, w.at); gave {
+		able++
+		if c.policy == event.PolicyQueue && sum == need {
 			continue
 		}
-		if c.policy == event.PolicyQueue && sum >= f.need-f.given {
-			// Those behind are only counted.
-			if m.couldGive(&offer, w) {
-				able++
-			}
-			continue
-		}
-		k := m.candidate(&offer, w)
-		if k.Limit == 0 {
-			continue
-		}
+		k := m.candidate(&offer, r.places[i])
 		k.Member = i
 		list = append(list, k)
-		able++
-		sum += min(k.Limit, f.need-f.given-sum) // as much as is needed, so it fits
+		sum += min(k.Limit, need-sum) // as much as is needed, so it fits
 		if r.members[i].InProfit {
 			profits++
 		}
@@ -179,6 +175,7 @@ func (m *Machine) deleverageAll(a *account.Account, c *closing, t *terms, f *fou
 func (m *Machine) closeCounterparty(bankrupt event.AccountID, side event.PositionSide, t *terms, g *give, rank uint32) {
 	k := &m.contracts[t.contract]
 	a, p := m.accounts.At(g.slot), m.accounts.Position(g.at)
+	m.unsettle(g.slot)
 	m.noteEquity(g.slot, a)
 	b, _ := account.Book(p.Qty, p.Cost, t.signed(g.qty), g.quote)
 	price := priceOf(g.quote, t.signed(g.qty))

@@ -119,6 +119,7 @@ type Machine struct {
 	scratch   scratch
 	gathered  *legs
 	allocator adl.Allocator
+	ranker    adl.Ranker
 	ledger    conservation
 	stats     Stats
 }
@@ -308,11 +309,7 @@ func (m *Machine) startTime() {
 	for i := range m.contracts {
 		m.contracts[i].startTime(m.now)
 	}
-	for i := range m.orders.orders {
-		if o := &m.orders.orders[i]; o.id != 0 && !o.done && !o.offload {
-			m.startTimeout(m.accounts.Find(o.account))
-		}
-	}
+	m.timers.begin(m.now)
 }
 
 // noRoom refuses for lack of capacity.

@@ -2,10 +2,12 @@ package machine
 
 import (
 	"cmp"
+	"math/bits"
 	"slices"
 
 	"github.com/backstop-fund/backstop/core/account"
 	"github.com/backstop-fund/backstop/core/adl"
+	"github.com/backstop-fund/backstop/core/internal/invariant"
 	"github.com/backstop-fund/backstop/core/trigger"
 	"github.com/backstop-fund/backstop/fixedpoint"
 )
@@ -15,21 +17,14 @@ import (
 type ranking struct {
 	made    uint64 // sequence; 0 when there is none
 	members []adl.Member
-	// Where each member was found last: checked before it is believed, and not part
-	// of the state.
-	places []place
-}
-
-type place struct {
-	slot account.Slot
-	at   int32
+	standing
 }
 
 // holder is a position on the side in question, with what chooses those who take
-// part.
+// part: its unrealized PnL at 1e-16.
 type holder struct {
 	at  int32
-	pnl fixedpoint.Int256
+	pnl fixedpoint.Int128
 }
 
 // rank makes the ranking of record of one side: those who are candidates now, at
@@ -37,57 +32,149 @@ type holder struct {
 func (m *Machine) rank(contract int32, side int) {
 	c := &m.contracts[contract]
 	r := &c.rankings[side]
-	list := m.scratch.holders[:0]
-	m.index.Each(contract, trigger.Side(side), func(i int32) bool {
-		p := m.accounts.Position(i)
-		if _, ok := m.eligible(p.Account); ok {
-			l := m.legOf(p)
-			list = append(list, holder{at: i, pnl: l.PnL()})
-		}
-		return true
-	})
-	m.scratch.holders = list
-	if len(list) > c.maxCounter {
-		selectFirst(list, c.maxCounter, func(a, b holder) int {
-			return cmp.Or(b.pnl.Cmp(a.pnl), m.compareHolders(a.at, b.at))
-		})
-		list = list[:c.maxCounter]
-	}
 	r.made = m.seq
-	r.members = r.members[:0]
-	r.places = r.places[:0]
-	for _, h := range list {
-		p := m.accounts.Position(h.at)
-		r.members = append(r.members, adl.Member{
-			Account: m.accounts.At(p.Account).ID, Side: p.Side, InProfit: h.pnl.Sign() > 0, Inputs: m.inputs(p.Account, h.at),
-		})
-		r.places = append(r.places, place{slot: account.None, at: account.None})
+	x := &m.scratch
+	x.members = x.members[:0]
+	list := m.front(contract, side)
+	for batch := range slices.Chunk(list, groupSize) {
+		m.near(batch)
+		for i := range batch {
+			x.members = append(x.members, m.member(&batch[i]))
+		}
 	}
-	slices.SortFunc(r.members, func(a, b adl.Member) int { return adl.Compare(c.score, &a, &b) })
+	r.members = slices.Grow(r.members[:0], len(list))
+	r.begin(m.seq, len(list))
+	for i, k := range m.order(c, x.members) {
+		r.members = append(r.members, x.members[k])
+		p := m.accounts.Position(list[k].at)
+		r.places[i] = place{slot: p.Account, at: list[k].at}
+	}
 }
 
-// selectFirst moves the k first of list, by compare, to its front, in any order:
-// quickselect with the median of three, so no full sort for a cut-off.
-func selectFirst[T any](list []T, k int, compare func(a, b T) int) {
-	low, high := 0, len(list)
-	for high-low > 1 {
-		mid := low + (high-low)/2
-		if compare(list[mid], list[low]) < 0 {
-			list[mid], list[low] = list[low], list[mid]
+// order returns the indexes of members as they are deleveraged.
+func (m *Machine) order(c *contract, members []adl.Member) []int32 {
+	if !m.scan {
+		return m.ranker.Order(c.score, members)
+	}
+	order := make([]int32, len(members))
+	for i := range order {
+		order[i] = int32(i)
+	}
+	slices.SortFunc(order, func(i, j int32) int { return adl.Compare(c.score, &members[i], &members[j]) })
+	return order
+}
+
+// front collects in scratch those of a side's holders who are to be ranked, in no
+// order. Most of a million it passes over with a look at the position and its
+// trigger: who is behind the best so far does not count, and who is armed is
+// healthy. It keeps at most twice as many as are wanted.
+func (m *Machine) front(contract int32, side int) []holder {
+	c, x := &m.contracts[contract], &m.scratch
+	n := m.index.Len(contract, trigger.Side(side))
+	most, room := c.maxCounter, n
+	if !m.scan && n > 2*most {
+		room = 2 * most
+	}
+	x.holders = slices.Grow(x.holders[:0], room)
+	last := holder{at: account.None}
+	m.holdersOf(contract, trigger.Side(side), func(at int32) bool {
+		h := m.holder(c, at)
+		if last.at != account.None && (h.pnl.Less(last.pnl) || m.compareHolders(&h, &last) > 0) ||
+			!m.mayRank(at, m.accounts.Position(at).Account) {
+			return true
 		}
-		if compare(list[high-1], list[mid]) < 0 {
-			list[high-1], list[mid] = list[mid], list[high-1]
-			if compare(list[mid], list[low]) < 0 {
-				list[mid], list[low] = list[low], list[mid]
+		if len(x.holders) == room {
+			last = m.cut(most)
+		}
+		x.holders = append(x.holders, h)
+		return true
+	})
+	if len(x.holders) > most {
+		m.cut(most)
+	}
+	return x.holders
+}
+
+// holder is the position at at. Its PnL cannot wrap: it is below 2^126 + 2^90.
+func (m *Machine) holder(c *contract, at int32) holder {
+	p := m.accounts.Position(at)
+	return holder{at, fixedpoint.Value(p.Qty, c.mark).Sub(fixedpoint.Mul64(int64(p.Cost), fixedpoint.One))}
+}
+
+// sparse is how many positions one walks past as fast as one follows a link.
+const sparse = 32
+
+// holdersOf yields the positions on one side of a contract, in no particular order:
+// along the table of positions, which memory likes, unless there are few.
+func (m *Machine) holdersOf(contract int32, side trigger.Side, yield func(at int32) bool) {
+	n := m.index.Len(contract, side)
+	if m.limits.Positions > sparse*n {
+		m.index.Each(contract, side, yield)
+		return
+	}
+	for at := int32(0); n > 0; at++ {
+		if p := m.accounts.Position(at); p.Contract == contract && p.Qty != 0 && sideOf(p.Qty) == side {
+			n--
+			yield(at)
+		}
+	}
+}
+
+// mayRank reports whether the account of the position may be a counterparty.
+func (m *Machine) mayRank(at int32, s account.Slot) bool {
+	if m.scan || m.index.At(at) != trigger.Armed {
+		_, ok := m.eligible(s)
+		return ok
+	}
+	if invariant.Enabled {
+		if _, ok := m.eligible(s); !ok {
+			panic("machine: an armed position of an account that may not be a counterparty")
+		}
+	}
+	return true
+}
+
+// cut leaves the first of the holders in scratch, so many, and returns the last.
+func (m *Machine) cut(most int) (last holder) {
+	list := m.scratch.holders
+	m.selectFirst(list, most)
+	m.scratch.holders = list[:most]
+	last = list[0]
+	for i := range list[:most] {
+		if m.compareHolders(&list[i], &last) > 0 {
+			last = list[i]
+		}
+	}
+	return last
+}
+
+// selectFirst moves the k first of list to its front, in any order: quickselect with
+// the median of three, so no full sort for a cut-off. It sorts after all when that
+// takes more than twice the rounds of a lucky one.
+func (m *Machine) selectFirst(list []holder, k int) {
+	before := func(a, b *holder) bool { return b.pnl.Less(a.pnl) || m.compareHolders(a, b) < 0 }
+	for rounds := 2 * bits.Len(uint(len(list))); len(list) > 1; rounds-- {
+		if rounds == 0 {
+			slices.SortFunc(list, func(a, b holder) int { return m.compareHolders(&a, &b) })
+			return
+		}
+		last, mid := len(list)-1, len(list)/2
+		if before(&list[mid], &list[0]) {
+			list[mid], list[0] = list[0], list[mid]
+		}
+		if before(&list[last], &list[mid]) {
+			list[last], list[mid] = list[mid], list[last]
+			if before(&list[mid], &list[0]) {
+				list[mid], list[0] = list[0], list[mid]
 			}
 		}
 		pivot := list[mid]
-		i, j := low, high-1
+		i, j := 0, last
 		for i <= j {
-			for compare(list[i], pivot) < 0 {
+			for before(&list[i], &pivot) {
 				i++
 			}
-			for compare(pivot, list[j]) < 0 {
+			for before(&pivot, &list[j]) {
 				j--
 			}
 			if i <= j {
@@ -97,28 +184,64 @@ func selectFirst[T any](list []T, k int, compare func(a, b T) int) {
 		}
 		switch {
 		case k <= j:
-			high = j + 1
+			list = list[:j+1]
 		case k >= i:
-			low = i
+			list, k = list[i:], k-i
 		default:
 			return
 		}
 	}
 }
 
-func (m *Machine) compareHolders(i, j int32) int {
-	p, q := m.accounts.Position(i), m.accounts.Position(j)
+// compareHolders puts the larger PnL first, then the lower account, long before
+// short.
+func (m *Machine) compareHolders(a, b *holder) int {
+	if c := b.pnl.Cmp(a.pnl); c != 0 {
+		return c
+	}
+	p, q := m.accounts.Position(a.at), m.accounts.Position(b.at)
 	return cmp.Or(
 		cmp.Compare(m.accounts.At(p.Account).ID, m.accounts.At(q.Account).ID),
 		cmp.Compare(p.Side, q.Side))
+}
+
+// near brings the accounts of some holders, and all they hold, near: at once, where
+// one after the other would each wait for memory alone.
+func (m *Machine) near(list []holder) {
+	var next [groupSize]int32
+	for i := range list {
+		next[i] = m.accounts.At(m.accounts.Position(list[i].at).Account).First
+	}
+	for more := true; more; {
+		more = false
+		for i := range list {
+			if at := next[i]; at != account.None {
+				next[i] = m.accounts.Next(m.accounts.Position(at))
+				more = true
+			}
+		}
+	}
+}
+
+// member is a holder as it is now.
+func (m *Machine) member(h *holder) adl.Member {
+	p := m.accounts.Position(h.at)
+	return adl.Member{
+		Account: m.accounts.At(p.Account).ID, Side: p.Side, InProfit: h.pnl.Sign() > 0, Inputs: m.inputs(p.Account, h.at),
+	}
+}
+
+// inHands reports whether an account is being liquidated or resolved, or nobody
+// knows what it holds.
+func inHands(a *account.Account) bool {
+	return a.Orders > 0 || a.Has(account.Liquidating|account.Bankrupt|account.OutOfSync|account.Indebted)
 }
 
 // eligible reports whether an account may be a counterparty, healthy, in sync and
 // not being liquidated, and its surplus over the maintenance margin at 1e-24.
 func (m *Machine) eligible(s account.Slot) (surplus fixedpoint.Int256, ok bool) {
 	a := m.accounts.At(s)
-	const hands = account.Liquidating | account.Bankrupt | account.OutOfSync | account.Indebted
-	if a.Has(hands) || a.Orders > 0 {
+	if inHands(a) {
 		return surplus, false
 	}
 	if quick, sure := m.quickSurplus(a); sure {

@@ -175,10 +175,12 @@ func (m *Machine) readAccounts(r *reader) {
 		s, _ := m.accounts.Add(id, owner, event.Cross)
 		a := m.accounts.At(s)
 		a.Wallet = fixedpoint.Amount(r.I64())
-		due := r.I64()
-		m.accounts.Round(s).Timeout = r.I64()
-		if due != 0 {
-			m.timers.start(s, due)
+		t := timer{due: r.I64(), timeout: r.I64(), slot: s}
+		if t.due == 0 {
+			t.due = never
+		}
+		if t.timeout != 0 {
+			m.timers.start(t)
 		}
 		a.Attempts = int32(r.U32())
 		a.Mode = event.AccountMode(r.U8())
@@ -274,7 +276,10 @@ func (m *Machine) readRankings(r *reader) {
 					v.Lo, v.Hi = r.U64(), r.I64()
 				}
 				k.members = append(k.members, x)
-				k.places = append(k.places, place{slot: account.None, at: account.None})
+			}
+			k.begin(0, len(k.members))
+			for j := range k.places {
+				k.places[j].at = account.None
 			}
 		}
 	}

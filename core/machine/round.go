@@ -150,8 +150,7 @@ func (m *Machine) startRound(s account.Slot, sums *margin.Sums, r *rules, market
 			break // the off-lot remainder made the difference
 		}
 	}
-	m.accounts.Round(s).Timeout = r.timeout
-	m.startTimeout(s)
+	m.startTimeout(s, r.timeout)
 }
 
 func (m *Machine) cancelOrders(id event.AccountID) {
@@ -225,22 +224,13 @@ func tickLimit(tick fixedpoint.Price, sells bool, a, b, d fixedpoint.Int256) fix
 	return most * tick
 }
 
-// startTimeout sets when an open round is overdue, once time is known.
-func (m *Machine) startTimeout(s account.Slot) {
-	if m.now == 0 && !m.timed {
-		return
+// startTimeout sets when an open round is overdue; never before time is known.
+func (m *Machine) startTimeout(s account.Slot, timeout int64) {
+	due := int64(never)
+	if m.now != 0 || m.timed {
+		due = later(m.now, timeout)
 	}
-	m.timers.start(s, later(m.now, m.accounts.Round(s).Timeout))
-}
-
-// appendTimedOut adds the accounts whose round is overdue, and stops their timers.
-func (m *Machine) appendTimedOut(list []account.Slot) []account.Slot {
-	for m.timers.next() <= m.now {
-		s := m.timers.heap[0].slot
-		m.timers.stop(s)
-		list = append(list, s)
-	}
-	return list
+	m.timers.start(timer{due, timeout, s})
 }
 
 // alarmTimeout raises order_timeout for a round not done in time, again every
@@ -250,5 +240,4 @@ func (m *Machine) alarmTimeout(s account.Slot) {
 		Kind: event.EffectAlarm, Flags: event.HasAccount, Reason: uint8(event.AlarmOrderTimeout),
 		Account: m.accounts.At(s).ID,
 	})
-	m.startTimeout(s)
 }

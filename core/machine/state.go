@@ -14,7 +14,7 @@ import (
 
 // RulesVersion names the rules a state was reached by. A state of other rules is
 // not continued.
-const RulesVersion = 1
+const RulesVersion = 2
 
 // The sections of a machine's snapshot, every field explicit, everything in the
 // order of ids so that equal states have equal bytes.
@@ -186,8 +186,12 @@ func (m *Machine) writeAccounts(w writer) {
 		w.U64(uint64(a.ID))
 		w.U64(uint64(a.Owner))
 		w.I64(int64(a.Wallet))
-		w.I64(m.timers.due(s))
-		w.I64(m.accounts.Round(s).Timeout)
+		t := m.timers.of(s)
+		if t.due == never && !m.timed {
+			t.due = 0
+		}
+		w.I64(t.due)
+		w.I64(t.timeout)
 		w.U32(uint32(a.Attempts))
 		w.U8(uint8(a.Mode))
 		w.U8(uint8(a.Flags))

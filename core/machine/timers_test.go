@@ -24,13 +24,21 @@ func TestTimersAgainstMap(t *testing.T) {
 				delete(twin, s)
 			} else {
 				due := rapid.Int64Range(1, 20).Draw(t, "due")
-				x.start(s, due)
+				x.start(timer{due, 1, s})
 				twin[s] = due
 			}
-			first := int64(1<<63 - 1)
+			if now := rapid.Int64Range(0, 25).Draw(t, "now"); rapid.IntRange(0, 9).Draw(t, "overdue") == 0 {
+				for _, s := range x.overdue(now, nil) {
+					if twin[s] > now || twin[s] == 0 {
+						t.Fatalf("slot %d of %d is overdue at %d", s, twin[s], now)
+					}
+					twin[s] = now + 1
+				}
+			}
+			first := int64(never)
 			for s := range account.Slot(accounts) {
-				if x.due(s) != twin[s] {
-					t.Fatalf("slot %d is due at %d, want %d", s, x.due(s), twin[s])
+				if got := x.of(s).due; got != twin[s] {
+					t.Fatalf("slot %d is due at %d, want %d", s, got, twin[s])
 				}
 			}
 			for _, due := range twin {

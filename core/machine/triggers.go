@@ -263,9 +263,29 @@ func (m *Machine) eachSide(i int32, isNew bool, do func(trigger.Side)) {
 }
 
 // touchHolders puts everyone on the list who holds the contract: after a change of
-// its settings.
+// its settings. Where that is many of all accounts it goes by slot, so that memory is
+// read in the order it lies in.
 func (m *Machine) touchHolders(i int32) {
-	m.eachSide(i, false, func(s trigger.Side) { m.index.Each(i, s, m.appendHolder) })
+	if many := int(m.accounts.Slots()) / 8; m.index.Len(i, trigger.Below)+m.index.Len(i, trigger.Above) < many {
+		m.eachSide(i, false, func(s trigger.Side) { m.index.Each(i, s, m.appendHolder) })
+		return
+	}
+	for s := range m.accounts.Slots() {
+		if m.accounts.Open(s) && m.holds(s, i) {
+			m.touch(s)
+		}
+	}
+}
+
+func (m *Machine) holds(s account.Slot, contract int32) bool {
+	for i := m.accounts.At(s).First; i != account.None; {
+		p := m.accounts.Position(i)
+		if p.Contract == contract && p.Qty != 0 {
+			return true
+		}
+		i = m.accounts.Next(p)
+	}
+	return false
 }
 
 func (m *Machine) appendHolder(at int32) bool {

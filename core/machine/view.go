@@ -34,9 +34,10 @@ func (m *Machine) Account(id event.AccountID, v *event.AccountView) bool {
 // Viewer looks at many accounts of one state: what is common to them is worked out
 // once. It is good until the next Apply.
 type Viewer struct {
-	m     *Machine
-	ranks map[key]int8
-	done  map[int32]bool
+	m      *Machine
+	ranks  map[key]int8
+	done   map[int32]bool
+	ranker adl.Ranker
 }
 
 type key struct {
@@ -210,19 +211,14 @@ func (w *Viewer) rankContract(contract int32) {
 	c := &m.contracts[contract]
 	for side := range c.rankings {
 		var members []adl.Member
-		m.index.Each(contract, trigger.Side(side), func(i int32) bool {
-			p := m.accounts.Position(i)
-			if _, ok := m.eligible(p.Account); ok {
-				l := m.legOf(p)
-				members = append(members, adl.Member{
-					Account: m.accounts.At(p.Account).ID, Side: p.Side, InProfit: l.PnL().Sign() > 0,
-					Inputs: m.inputs(p.Account, i),
-				})
+		m.holdersOf(contract, trigger.Side(side), func(at int32) bool {
+			if h := m.holder(c, at); m.mayRank(at, m.accounts.Position(at).Account) {
+				members = append(members, m.member(&h))
 			}
 			return true
 		})
-		slices.SortFunc(members, func(a, b adl.Member) int { return adl.Compare(c.score, &a, &b) })
-		for i, x := range members {
+		for i, k := range w.ranker.Order(c.score, members) {
+			x := &members[k]
 			w.ranks[key{contract, x.Account, x.Side}] = int8(4 - 5*i/len(members))
 		}
 	}

@@ -7,7 +7,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/backstop-fund/backstop/core/event"
 	"github.com/backstop-fund/backstop/core/udptick/datagram"
+	"github.com/backstop-fund/backstop/fixedpoint"
 )
 
 // Adapter feeds a [Sink] from UDP sockets: one for each line, and one to ask for
@@ -62,6 +64,11 @@ const largestRequest = 128
 // Addr returns the address and port of line A.
 func (a *Adapter) Addr() netip.AddrPort { return a.inlets[0].socket.Addr() }
 
+// Know is [Feed.Know], before Run.
+func (a *Adapter) Know(id event.SymbolID, mark fixedpoint.Price, nanos int64) {
+	a.feed.Know(id, mark, nanos)
+}
+
 // Stats returns the counters. Any goroutine may ask.
 func (a *Adapter) Stats() Stats { return a.feed.Stats() }
 
@@ -88,14 +95,20 @@ func (a *Adapter) Thread() int { return int(a.thread.Load()) }
 func (a *Adapter) Close() error { return closeAll(a.inlets) }
 
 // Run feeds the sink until Close, after which it returns nil, or until a socket
-// fails. It belongs to one goroutine. If it polls, it does so on a thread of its
-// own; else it waits, on a goroutine more for each socket after the first, which
+// fails. It belongs to one goroutine. If it polls, it does so on a thread that is
+// made for it; else it waits, on a goroutine more for each socket after the first, which
 // have ended when it returns. Receiving does not allocate; a wait that ends without
 // a datagram does, at most once a millisecond while the sink is full or a gap is
 // open.
 func (a *Adapter) Run() error {
 	if a.polled {
-		return a.poll()
+		ended := make(chan error)
+		go func() { ended <- a.poll() }()
+		return <-ended
+	}
+	// There may be something to tell before any datagram comes.
+	if err := a.wake(a.stamp(), true); err != nil {
+		return a.ended(err)
 	}
 	var others sync.WaitGroup
 	failed := make([]error, len(a.inlets))
@@ -112,10 +125,10 @@ func (a *Adapter) Run() error {
 	return nil
 }
 
-// poll looks into each socket in turn.
+// poll looks into each socket in turn. Nobody unlocks its thread, which so ends
+// with it, and what others gave the thread: a CPU, a priority.
 func (a *Adapter) poll() error {
 	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	a.thread.Store(int64(threadID()))
 	for {
 		if err := a.look(); err != nil {
