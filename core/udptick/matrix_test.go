@@ -208,13 +208,13 @@ func cutOff(s *simulation) { fallSilent(s); s.outage = true }
 // was sent, of its symbol, never older than the one before; it is the newest there
 // is, or one that is on its way, or it is suspect. The counters add up.
 func TestLossyMatrix(t *testing.T) {
-	seeds := uint64(3)
+	seeds, losses := uint64(3), []float64{0, 0.001, 0.01, 0.05, 0.2}
 	if testing.Short() {
-		seeds = 1
+		seeds, losses = 1, []float64{0, 0.01, 0.2}
 	}
 	for _, row := range troubles {
 		for _, framing := range []Framing{Mold64, SBE24} {
-			for _, loss := range []float64{0, 0.001, 0.01, 0.05, 0.2} {
+			for _, loss := range losses {
 				for _, requests := range []bool{false, true} {
 					t.Run(fmt.Sprintf("%s/%v/loss=%v/requests=%v", row.name, framing, loss, requests), func(t *testing.T) {
 						for seed := range seeds {
