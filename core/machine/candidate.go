@@ -92,7 +92,7 @@ func (m *Machine) candidate(o *offer, w place) (k adl.Candidate) {
 	}
 	k.Qty = max(p.Qty, -p.Qty)
 	k.Limit = k.Qty.Lots(o.piece.Lot)
-	if o.loss.Sign() > 0 {
+	if o.loss.Sign() > 0 && !o.affordable(surplus, k.Limit) {
 		num := [2]fixedpoint.Int256{surplus, fixedpoint.Int256From(int64(o.size()))}
 		den := [3]fixedpoint.Int256{o.loss, fixedpoint.Int256From(int64(o.piece.Lot)), fixedpoint.Int256From(fixedpoint.One)}
 		most, ok := fixedpoint.QuoProducts(num[:], den[:], fixedpoint.Floor)
@@ -108,6 +108,12 @@ func (m *Machine) candidate(o *offer, w place) (k adl.Candidate) {
 		k.EquityBefore = m.equityBeforeEvent(w.slot, a, k.Equity)
 	}
 	return k
+}
+
+// affordable reports whether a surplus is enough for so many lots for sure: least is
+// rounded up.
+func (o *offer) affordable(surplus fixedpoint.Int256, lots int64) bool {
+	return o.plain && !surplus.Less(o.least.MulInt64(lots))
 }
 
 // representable is the most lots up to limit that the counterparty can write down

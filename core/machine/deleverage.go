@@ -13,6 +13,7 @@ import (
 type deleverage struct {
 	holders    []holder
 	members    []adl.Member
+	left       []fixedpoint.Int128
 	candidates []adl.Candidate
 	gives      []give
 	byAccount  []int32
@@ -134,12 +135,14 @@ func (m *Machine) appendGives(c *contract, r *ranking, f *found, list []adl.Cand
 			qty: fixedpoint.Qty(k.Give) * c.lot, inputs: member.Inputs,
 		}
 		if c.policy != event.PolicyQueue {
-			g.inputs = m.inputs(w.slot, w.at)
-		} else {
-			v, ok := adl.Value(c.score, &member.Inputs)
-			f.cutoff = adl.Cutoff{Value: v, Known: ok}
+			g.inputs, _ = m.inputs(w.slot, w.at)
 		}
 		x.gives = append(x.gives, g)
+	}
+	if n := len(x.gives); c.policy == event.PolicyQueue && n > 0 {
+		// Of this ranking or, where nobody in it gave, of the one before.
+		v, ok := adl.Value(c.score, &x.gives[n-1].inputs)
+		f.cutoff = adl.Cutoff{Value: v, Known: ok}
 	}
 }
 

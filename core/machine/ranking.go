@@ -34,20 +34,21 @@ func (m *Machine) rank(contract int32, side int) {
 	r := &c.rankings[side]
 	r.made = m.seq
 	x := &m.scratch
-	x.members = x.members[:0]
+	x.members, x.left = x.members[:0], x.left[:0]
 	list := m.front(contract, side)
 	for batch := range slices.Chunk(list, groupSize) {
 		m.near(batch)
 		for i := range batch {
-			x.members = append(x.members, m.member(&batch[i]))
+			member, surplus := m.member(&batch[i])
+			x.members, x.left = append(x.members, member), append(x.left, m.left(batch[i].at, surplus))
 		}
 	}
 	r.members = slices.Grow(r.members[:0], len(list))
 	r.begin(m.seq, len(list))
 	for i, k := range m.order(c, x.members) {
+		at := list[k].at
 		r.members = append(r.members, x.members[k])
-		p := m.accounts.Position(list[k].at)
-		r.places[i] = place{slot: p.Account, at: list[k].at}
+		r.know(i, place{slot: m.accounts.Position(at).Account, at: at}, x.left[k])
 	}
 }
 
@@ -223,12 +224,11 @@ func (m *Machine) near(list []holder) {
 	}
 }
 
-// member is a holder as it is now.
-func (m *Machine) member(h *holder) adl.Member {
+// member is a holder as it is now, with its account's surplus at 1e-24.
+func (m *Machine) member(h *holder) (adl.Member, fixedpoint.Int256) {
 	p := m.accounts.Position(h.at)
-	return adl.Member{
-		Account: m.accounts.At(p.Account).ID, Side: p.Side, InProfit: h.pnl.Sign() > 0, Inputs: m.inputs(p.Account, h.at),
-	}
+	in, surplus := m.inputs(p.Account, h.at)
+	return adl.Member{Account: m.accounts.At(p.Account).ID, Side: p.Side, InProfit: h.pnl.Sign() > 0, Inputs: in}, surplus
 }
 
 // inHands reports whether an account is being liquidated or resolved, or nobody
@@ -252,8 +252,9 @@ func (m *Machine) eligible(s account.Slot) (surplus fixedpoint.Int256, ok bool) 
 	return surplus, known && surplus.Sign() >= 0
 }
 
-// inputs are the score's, as they are now, at 1e-8 half-even.
-func (m *Machine) inputs(s account.Slot, at int32) adl.Inputs {
+// inputs are the score's, as they are now, at 1e-8 half-even; surplus is the
+// account's at 1e-24.
+func (m *Machine) inputs(s account.Slot, at int32) (in adl.Inputs, surplus fixedpoint.Int256) {
 	a, p := m.accounts.At(s), m.accounts.Position(at)
 	sums, _ := m.sums(a)
 	l := m.legOf(p)
@@ -262,5 +263,5 @@ func (m *Machine) inputs(s account.Slot, at int32) adl.Inputs {
 		AccountPnL: amount(sums.PnL), PnL: amount(l.PnL()), Notional: amount(l.Notional().Wide()),
 		Entry: priceOf(p.Cost, p.Qty), Cost: p.Cost, PositionMM: shownMargin(l.Maintenance()),
 		Mark: l.Mark, Long: p.Qty > 0,
-	}
+	}, surplusOf(a, &sums)
 }

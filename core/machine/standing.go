@@ -74,6 +74,14 @@ func (d *standing) slot(at int32) *int32 {
 	return &d.index[i]
 }
 
+// know notes where a member is and what it has left.
+func (d *standing) know(i int, w place, left fixedpoint.Int128) {
+	d.places[i], d.left[i] = w, left
+	if w.at != account.None {
+		*d.slot(w.at) = int32(i + 1)
+	}
+}
+
 // forget makes the member that has the position be asked again.
 func (d *standing) forget(at int32) {
 	if i := *d.slot(at); i != 0 {
@@ -181,7 +189,8 @@ func (m *Machine) group(o *offer, r *ranking, i int) *group {
 	first := i * groupSize
 	for i := first; i < min(first+groupSize, len(r.left)); i++ {
 		if r.left[i] == unknown {
-			r.left[i] = m.ask(o, r, i)
+			left := m.ask(o, r, i)
+			r.know(i, r.places[i], left)
 		}
 		switch left := r.left[i]; left {
 		case unable:
@@ -209,17 +218,23 @@ func (m *Machine) ask(o *offer, r *ranking, i int) fixedpoint.Int128 {
 	if w.at == account.None {
 		return unable
 	}
-	*r.slot(w.at) = int32(i + 1)
-	a, p := m.accounts.At(w.slot), m.accounts.Position(w.at)
-	if inHands(a) || max(p.Qty, -p.Qty) < o.piece.Lot {
+	surplus, ok := m.eligible(w.slot)
+	if !ok {
 		return unable
 	}
-	surplus, sure := m.quickSurplus(a)
+	return m.left(w.at, surplus)
+}
+
+// left is what a position has left whose account, which may be a counterparty, has
+// that surplus.
+func (m *Machine) left(at int32, surplus fixedpoint.Int256) fixedpoint.Int128 {
+	p := m.accounts.Position(at)
+	left, fits := surplus.Int128()
 	switch {
-	case !sure || !plain(int64(a.Wallet)) || !plain(int64(p.Cost)) || !plain(int64(p.Qty)):
-		return unknown
-	case surplus.Sign() < 0:
+	case max(p.Qty, -p.Qty) < m.contracts[p.Contract].lot:
 		return unable
+	case !fits || !plain(int64(m.accounts.At(p.Account).Wallet)) || !plain(int64(p.Cost)) || !plain(int64(p.Qty)):
+		return unknown
 	}
-	return surplus
+	return left
 }

@@ -213,7 +213,8 @@ func (w *Viewer) rankContract(contract int32) {
 		var members []adl.Member
 		m.holdersOf(contract, trigger.Side(side), func(at int32) bool {
 			if h := m.holder(c, at); m.mayRank(at, m.accounts.Position(at).Account) {
-				members = append(members, m.member(&h))
+				member, _ := m.member(&h)
+				members = append(members, member)
 			}
 			return true
 		})
