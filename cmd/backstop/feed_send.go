@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -300,7 +301,7 @@ func (s *sender) report() report.Record {
 		{Name: "most_behind_seconds", Value: decimals(s.behind.Seconds())},
 	}
 	if s.stream.Framing == udptick.Mold64 {
-		r = append(r, report.Field{Name: "session", Value: s.stream.Session.String()})
+		r = append(r, report.Field{Name: "session", Value: strings.TrimRight(s.stream.Session.String(), " ")})
 	}
 	if !s.json {
 		r = append(r, report.Field{Name: "next_sequence", Value: s.sequence})

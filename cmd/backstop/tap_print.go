@@ -79,7 +79,7 @@ func (t *tap) packet(line udptick.Line, l *tapLine, at int64, data []byte) {
 		if t.framing == udptick.SBE24 {
 			t.say(line, at, "channel %d", p.Channel)
 		} else {
-			t.say(line, at, "session %v", p.Session)
+			t.say(line, at, "session %s", strings.TrimRight(p.Session.String(), " "))
 		}
 	}
 	l.skip(p.Sequence)

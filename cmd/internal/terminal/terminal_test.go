@@ -54,6 +54,22 @@ func TestProgressOfAFile(t *testing.T) {
 	}
 }
 
+// Of what has no end that anybody knows, there is no part and no time left.
+func TestProgressWithoutTotal(t *testing.T) {
+	var b bytes.Buffer
+	p := NewProgress(&b)
+	at := time.Unix(1000, 0)
+	p.now = func() time.Time { return at }
+	p.Begin("working")
+	for i := range 12 {
+		at = at.Add(time.Second)
+		p.Step(i+1, 0, func() string { return "so far" })
+	}
+	if want := "working\nso far  in 5s\nso far  in 10s\n"; b.String() != want {
+		t.Errorf("wrote %q, want %q", b.String(), want)
+	}
+}
+
 func TestProgressOfATerminal(t *testing.T) {
 	var b bytes.Buffer
 	p := NewProgress(&b)
