@@ -135,7 +135,7 @@ func TestAdapterReceives(t *testing.T) {
 				a.send(LineA, []byte("garbage"))
 				a.send(LineA, packet(3, at(3)))
 				a.await(Datagrams, 5)
-				checkCounts(t, withoutBuffer(a.Stats()), count{Packets, 3}, count{Duplicates, 2}, count{Malformed, 2}, count{Ticks, 3}, count{Delivered, 3})
+				a.settle(count{Packets, 3}, count{Duplicates, 2}, count{Malformed, 2}, count{Ticks, 3}, count{Delivered, 3})
 				want := "tick 7 mt+1 t+0, tick 7 mt+2 t+0, tick 7 mt+3 t+0"
 				if got := strings.Join(describe(sink.taken()), ", "); got != want {
 					t.Errorf("got  %s\nwant %s", got, want)
@@ -148,9 +148,16 @@ func TestAdapterReceives(t *testing.T) {
 	}
 }
 
-func withoutBuffer(s Stats) Stats {
+// settle waits until counters have their values, which are shown one by one, and
+// checks that all others are 0.
+func (r running) settle(counts ...count) {
+	r.t.Helper()
+	for _, c := range counts {
+		r.await(c.Counter, c.n)
+	}
+	s := r.Stats()
 	s[ReceiveBuffer] = 0
-	return s
+	checkCounts(r.t, s, counts...)
 }
 
 // Two lines are one stream: what one of them lost, the other has.
@@ -168,7 +175,7 @@ func TestAdapterJoinsLines(t *testing.T) {
 			a.await(Packets, 3)
 			a.send(LineA, packet(4, at(4)))
 			a.await(Packets, 4)
-			checkCounts(t, withoutBuffer(a.Stats()), count{Packets, 4}, count{Duplicates, 3}, count{Gaps, 1}, count{Skipped, 1}, count{Filled, 1},
+			a.settle(count{Packets, 4}, count{Duplicates, 3}, count{Gaps, 1}, count{Skipped, 1}, count{Filled, 1},
 				count{Ticks, 3}, count{Delivered, 3}, count{Stale, 1})
 			if s := a.LineStats(LineB); s[LineWon] != 2 || s[LineMessages] != 4 {
 				t.Errorf("line b: %v", s)
@@ -262,7 +269,7 @@ func TestAdapterOffersAgain(t *testing.T) {
 			a.await(Waiting, 1)
 			sink.open()
 			a.await(Waiting, 0)
-			checkCounts(t, withoutBuffer(a.Stats()), count{Packets, 1}, count{Ticks, 2}, count{Conflated, 1}, count{Delivered, 1})
+			a.settle(count{Packets, 1}, count{Ticks, 2}, count{Conflated, 1}, count{Delivered, 1})
 			// And after that, reads wait for a datagram again.
 			a.send(LineA, packet(3, at(3)))
 			a.await(Delivered, 2)
