@@ -2,6 +2,7 @@ package machine
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/backstop-fund/backstop/core/account"
 	"github.com/backstop-fund/backstop/core/event"
@@ -177,8 +178,15 @@ func (m *Machine) checkStation(s account.Slot) error {
 		p := m.accounts.Position(i)
 		c := &m.contracts[p.Contract]
 		l := m.legOf(p)
-		if bound := m.index.Bound(sideOf(p.Qty), i); bound < l.Mark == (p.Qty > 0) {
+		// The mark may go to where the trigger is about to fire: one step short of it, or
+		// to the end of what a price is where it never does.
+		switch bound := m.index.Bound(sideOf(p.Qty), i); {
+		case p.Qty > 0 && bound < l.Mark:
+			l.Mark = bound + 1
+		case p.Qty < 0 && bound == math.MaxInt64:
 			l.Mark = bound
+		case p.Qty < 0 && bound > l.Mark:
+			l.Mark = bound - 1
 		}
 		worst.Add(&l)
 		ok := true
