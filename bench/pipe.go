@@ -77,16 +77,18 @@ func OpenPipe(shape Shape, config core.Config, seen func(event.OrderID)) (*Pipe,
 
 // Step sends the next event of the stream: a tick as the bytes of a datagram,
 // anything else as it is. At a tick, and while the input ring is full, it reads
-// effects.
-func (p *Pipe) Step() {
+// effects. It reports whether a decision is due to that tick.
+func (p *Pipe) Step() (decides bool) {
+	before := p.market.due
 	r, t, isTick := p.market.Next()
 	if !isTick {
 		p.Offer(r)
-		return
+		return false
 	}
 	p.Poll()
 	p.datagram = udptick.AppendPacket(p.datagram[:0], p.session, p.market.ticks, t)
 	p.feed.Receive(udptick.LineA, p.from, p.datagram, p.market.Now())
+	return p.market.due > before
 }
 
 // Offer puts an event into the engine, for the feed too. It never answers false:
