@@ -173,7 +173,8 @@ func deleverage(b *testing.B, shorts int) {
 
 // BenchmarkADLRank is a counterparty-liquidation against the many who are short in
 // one contract, of a long so small that one of them is enough: rank is the first
-// one after a new mark, next are those after it.
+// one after a new mark, next are those after it when each is an event of its own,
+// and within are those of one event.
 func BenchmarkADLRank(b *testing.B) {
 	for _, n := range sizes() {
 		b.Run("holders="+power(n), func(b *testing.B) { rank(b, open(b, crowded(n))) })
@@ -181,7 +182,7 @@ func BenchmarkADLRank(b *testing.B) {
 }
 
 func rank(b *testing.B, s *stage) {
-	const nexts = 100
+	const nexts = 50
 	s.mend(b)
 	only := func(only bool) {
 		s.must(b, event.AppendFund(s.records[:0], event.FundSettings{ID: 1, Name: name(b, "USDT"), ADLOnly: only, HasADLOnly: true}))
@@ -193,30 +194,39 @@ func rank(b *testing.B, s *stage) {
 		s.tick(b, crowd, s.market.Mark(crowd)+fixedpoint.Price(i%2)*unit/100)
 	}
 	// Long one lot, bankrupt as it comes.
-	bankrupt := func() {
+	bankrupt := func(i int) {
 		const lot = unit / 1000
 		cost, _ := fixedpoint.Quote(lot, s.market.Mark(crowd)*101/100)
 		s.must(b, event.AppendAccountState(s.records[:0],
-			event.AccountReplacement{Account: event.AccountID(s.shape.Accounts + 1), Wallet: 0},
+			event.AccountReplacement{Account: event.AccountID(s.shape.Accounts + 1 + i), Wallet: 0},
 			[]event.PositionState{{Symbol: crowd, Qty: lot, Value: int64(cost)}}))
 	}
-	var first, next rounds
+	var first, next, within rounds
 	done := s.counts[event.EffectDeleverage]
-	for b.Loop() {
+	round := func() {
 		newMark()
-		first.time(bankrupt)
+		first.time(func() { bankrupt(0) })
 		next.time(func() {
 			for range nexts {
-				bankrupt()
+				bankrupt(0)
 			}
 		})
-		done += 1 + nexts
+		s.record(b, event.Halt(crowd))
+		for i := range nexts {
+			bankrupt(i)
+		}
+		within.time(func() { s.record(b, event.Resume(crowd)) })
+		done += 1 + 2*nexts
+	}
+	for b.Loop() {
+		round()
 	}
 	s.expect(b, event.EffectDeleverage, done)
 	s.expect(b, event.EffectTakeover, 0)
-	noAllocations(b, func() { newMark(); bankrupt(); bankrupt() })
+	noAllocations(b, func() { newMark(); bankrupt(0); bankrupt(0) })
 	only(false)
 	s.mend(b)
+	within.report(b, nexts, "within")
 	next.report(b, nexts, "next")
 	first.worst(b, "rank")
 }
