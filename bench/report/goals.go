@@ -70,6 +70,7 @@ var goals = []goal{
 	{"tick that crosses nothing, 1e4 accounts with 3 positions in 50 contracts", "ApplyTick/crossed=0/accounts=1e4", "ns/tick", 20, nil},
 	{"the same, 1e6 accounts", "ApplyTick/crossed=0/accounts=1e6", "ns/tick", 20, []beside{
 		{label: "1e4 accounts", bench: "ApplyTick/crossed=0/accounts=1e4", atMost: 1.3}}},
+	{"tick that liquidates an account", "ApplyTick/decides/accounts=1e4", "ns/tick", 0, nil},
 	{"tick of a walk of 1 bp, 1e6 accounts", "ApplyTick/1bp/accounts=1e6", "ns/tick", 250, []beside{
 		prototype(0), same("accounts looked at", "looked/tick"),
 		{label: "scan of 1e5 accounts", bench: "ApplyTick/1bp/scan/accounts=1e5"}}},
@@ -86,7 +87,8 @@ var goals = []goal{
 	{"worst: 1e6 accounts go live", "Worst/live", "ns/event", 0, []beside{same("longest", "max-ns/event")}},
 	{"worst: counterparty-liquidation of 11,279 fills", "Worst/adl11279", "ns/event", 10 * ms, []beside{same("longest", "max-ns/event")}},
 	{"ADL queue of 1e6 opposite holders, ranked after a new mark", "ADLRank/holders=1e6", "ns/rank", 40 * ms, []beside{same("longest", "max-ns/rank")}},
-	{"each counterparty-liquidation after it", "ADLRank/holders=1e6", "ns/next", 5 * us, nil},
+	{"each counterparty-liquidation after it, in one event", "ADLRank/holders=1e6", "ns/after", 5 * us, []beside{
+		same("as an event of its own", "ns/next")}},
 
 	{"whole path, ring to core to ring, 1e4 accounts", "Pipe/accounts=1e4", "ns/event", 0, []beside{prototype(2)}},
 	{"the same, 1e6 accounts", "Pipe/accounts=1e6", "ns/event", 0, []beside{prototype(2)}},
