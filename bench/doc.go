@@ -34,4 +34,14 @@
 // are:
 //
 //	(go test -v -run '^$' -bench . ./bench ./ring ./core/margin; cd bench/peers; go test -v -run '^$' -bench .) | go run ./bench/report -readme README.md -lab ../shared/lab
+//
+// # Profile
+//
+// The go command compiles the program by cmd/backstop/default.pgo, which is
+//
+//	go test -run '^$' -bench 'Pipe/accounts=1e6|ApplyTick/(1bp|decides)|Apply(Fill|Transfer)/ahead/accounts=1e6|Worst' -cpuprofile cmd/backstop/default.pgo ./bench
+//
+// Of test binaries with and without it, in turn, the best of rounds: a tick that
+// crosses nothing 44 and 39 ns, a fill 270 and 239, the whole path at 1e4 accounts
+// 265 and 242, a transfer 187 and 177; a tick that liquidates 2,262 and 2,439.
 package bench
