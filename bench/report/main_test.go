@@ -104,7 +104,7 @@ func TestFailedAndSkipped(t *testing.T) {
 			kept += line
 		}
 	}
-	out, err := report(t, kept+"--- SKIP: BenchmarkPipe/accounts=1e6\n    pipe_test.go:70: 2 busy threads need as many CPUs, here are 1\n")
+	out, err := report(t, kept+"    pipe_test.go:70: 2 busy threads need as many CPUs, here are 1\n--- SKIP: BenchmarkPipe/accounts=1e6\n")
 	if err != nil || !strings.Contains(out, "| skipped: 2 busy threads need as many CPUs, here are 1 |  | `Pipe/accounts=1e6` |") {
 		t.Errorf("a benchmark was skipped: error %v and\n%s", err, out)
 	}

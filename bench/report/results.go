@@ -47,20 +47,15 @@ var cpus = regexp.MustCompile(`-\d+$`)
 // read takes the lines of benchmarks and of the lab, and passes over all others.
 func (r results) read(in io.Reader) error {
 	lines := bufio.NewScanner(in)
-	skipped := ""  // the benchmark whose reason the next line gives
+	last := ""     // the line before, which with -v has the reason of a skip
 	paced := false // the lab's pipe ran at a rate: what it then calls its throughput is that rate
 	for lines.Scan() {
 		line := lines.Text()
-		if skipped != "" {
-			// file.go:12: reason
-			parts := strings.SplitN(strings.TrimSpace(line), ": ", 2)
-			r.of(skipped).skipped = parts[len(parts)-1]
-			skipped = ""
-		}
 		switch {
 		case strings.HasPrefix(strings.TrimSpace(line), "--- SKIP: Benchmark"):
-			name := strings.Fields(line)[2]
-			skipped = cpus.ReplaceAllString(strings.TrimPrefix(name, "Benchmark"), "")
+			name := strings.TrimPrefix(strings.Fields(line)[2], "Benchmark")
+			_, reason, _ := strings.Cut(last, ": ") // file.go:12: reason
+			r.of(cpus.ReplaceAllString(name, "")).skipped = reason
 		case strings.HasPrefix(strings.TrimSpace(line), "--- FAIL: Benchmark"):
 			return fmt.Errorf("%s failed", strings.Fields(line)[2])
 		case strings.HasPrefix(line, "Benchmark"):
@@ -73,6 +68,7 @@ func (r results) read(in io.Reader) error {
 		case !paced || !strings.Contains(line, " events/s "):
 			r.prototype(line)
 		}
+		last = line
 	}
 	return lines.Err()
 }
