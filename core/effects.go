@@ -255,6 +255,10 @@ func (o *outbox) Effects(batch []event.Effect) {
 
 // publish hands a batch to the ring.
 func (o *outbox) publish(batch []event.Effect) {
+	if !o.unspill() {
+		o.overrun = append(o.overrun, batch...)
+		return
+	}
 	for len(batch) > 0 {
 		n := min(len(batch), o.size)
 		lo, err := o.ring.TryClaim(n)

@@ -240,6 +240,7 @@ func (e *Engine) compareAndSnapshot(ctx context.Context, f *Follower) (info snap
 func (f *Follower) pass(sequence uint64) error {
 	for {
 		before := f.replica.machine.Sequence()
+		f.ready = false
 		if err := f.advance(sequence); err != nil || f.replica.machine.Sequence() == before && !f.ready {
 			return err
 		}

@@ -77,8 +77,14 @@ func (m *Manual) Record() (bool, error) {
 // Sync makes durable what JournalAsync has written.
 func (m *Manual) Sync() error { return m.recorded(m.engine.recorder.writer.Sync()) }
 
-// Seal is for when nothing is published for a while.
-func (m *Manual) Seal() error { return m.recorded(m.engine.recorder.writer.Seal()) }
+// Seal is for when nothing is published for a while. It does nothing while Record
+// has half an event at hand.
+func (m *Manual) Seal() error {
+	if len(m.engine.recorder.room) > 0 {
+		return nil
+	}
+	return m.recorded(m.engine.recorder.writer.Seal())
+}
 
 // Prepare makes the journal's next segment.
 func (m *Manual) Prepare() error { return m.engine.recorder.writer.Prepare() }
