@@ -12,6 +12,7 @@ import (
 	"github.com/backstop-fund/backstop/cmd/internal/exit"
 	"github.com/backstop-fund/backstop/cmd/internal/report"
 	"github.com/backstop-fund/backstop/cmd/internal/terminal"
+	"github.com/backstop-fund/backstop/core"
 	"github.com/backstop-fund/backstop/fixedpoint"
 )
 
@@ -24,6 +25,10 @@ and compared with the live state by digest.
 
 Time is the replay's own, so the same seed gives the same output to the last byte.
 
+With --data journal and snapshots stay, and a run that was killed goes on where its
+journal ends when it is started again: what happened before is gone through without the
+engine, event by event as it was sent then, and the two have to meet in the same state.
+
 --csv replays a file as "backstop feed csv" reads it (see its help), gzipped or
 not, with candles in the order open, low, high, close. Contracts are BTC, BTCUSDT
 or BTC/USDT, and likewise ETH; rows of others are passed over. A mark is replayed
@@ -33,12 +38,15 @@ Depth, whales and fund are in proportion to --accounts.`
 
 const demoExample = `  backstop demo
   backstop demo --seed 7 --accounts 2000 --output ndjson | tail -n 1
-  backstop demo --csv spot_1m.csv.gz`
+  backstop demo --csv spot_1m.csv.gz
+  backstop demo --data /tmp/demo --effects /tmp/demo/effects.ndjson`
 
 // demoFlags are the settings of a demonstration.
 type demoFlags struct {
 	csv      string
 	sample   string
+	data     string
+	effects  string
 	accounts int
 	seed     uint64
 	quiet    bool
@@ -59,6 +67,8 @@ func newDemo() *cobra.Command {
 	f.StringVar(&d.sample, "sample", "0.005", "least relative `move` that is replayed within a minute, of --csv")
 	f.IntVar(&d.accounts, "accounts", 100_000, "synthetic `traders`")
 	f.Uint64Var(&d.seed, "seed", 1, "`number` that all chance is drawn from")
+	f.StringVar(&d.data, "data", "", "`folder` for journal and snapshots, which stay; a run that was killed goes on where it was")
+	f.StringVar(&d.effects, "effects", "", "`file` to append every effect to as NDJSON, before it is acknowledged")
 	f.BoolVar(&d.quiet, "quiet", false, "print no progress")
 	d.output = outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return d.run(cmd) }
@@ -74,17 +84,20 @@ func (d *demoFlags) run(cmd *cobra.Command) (err error) {
 	if d.quiet {
 		watch = io.Discard
 	}
-	dir, err := os.MkdirTemp("", "backstop-demo-")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if removed := os.RemoveAll(dir); err == nil {
-			err = removed
+	dir, mode := d.data, core.JournalSync
+	if dir == "" {
+		mode = core.JournalOff
+		if dir, err = os.MkdirTemp("", "backstop-demo-"); err != nil {
+			return err
 		}
-	}()
+		defer func() {
+			if removed := os.RemoveAll(dir); err == nil {
+				err = removed
+			}
+		}()
+	}
 	start := time.Now()
-	outcome, err := s.play(cmd.Context(), dir, terminal.NewProgress(watch))
+	outcome, err := s.play(cmd.Context(), dir, d.effects, mode, terminal.NewProgress(watch))
 	if err != nil {
 		return err
 	}
@@ -117,10 +130,11 @@ func (d *demoFlags) scenario() (*demoScenario, error) {
 	return s, nil
 }
 
-// play runs a scenario with snapshots in dir.
-func (s *demoScenario) play(ctx context.Context, dir string, progress *terminal.Progress) (*demoOutcome, error) {
+// play runs a scenario with journal and snapshots in dir, from where an earlier run
+// in it has ended.
+func (s *demoScenario) play(ctx context.Context, dir, effects string, mode core.JournalMode, progress *terminal.Progress) (*demoOutcome, error) {
 	defer progress.End()
-	r, err := newDemoReplay(s, dir)
+	r, err := newDemoReplay(s, dir, effects, mode)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/backstop-fund/backstop/cmd/internal/venue"
 	"github.com/backstop-fund/backstop/core"
 	"github.com/backstop-fund/backstop/core/event"
+	"github.com/backstop-fund/backstop/core/event/ndjson"
 	"github.com/backstop-fund/backstop/core/machine"
 	"github.com/backstop-fund/backstop/core/udptick"
 	"github.com/backstop-fund/backstop/fixedpoint"
@@ -27,6 +29,9 @@ const (
 	// effectsSize bounds the effects that wait for the replay. When half of it is
 	// taken the replay acknowledges, in the middle of an event too.
 	effectsSize = 1 << 16
+	// demoSnapshotEvery and demoSegment make short runs have some of each.
+	demoSnapshotEvery = 20_000
+	demoSegment       = 4 << 20
 	// silence is how long a datagram may be under way before it counts as lost.
 	silence = 2 * time.Second
 	// attempts is how often the same datagram is sent before the replay gives up.
@@ -63,6 +68,12 @@ type replay struct {
 	datagram  []byte
 	sent      uint64 // ticks sent, the first time
 	resent    uint64
+
+	unread  []event.Effect // of the past, when it is over
+	past    *demoPast      // until the replay has come to where an earlier run was
+	skipped uint64         // ticks that were sent then
+	names   ndjson.Names
+	written *effectsFile // nil without one
 }
 
 // demoOrder is what the engine asks of the venue.
@@ -74,7 +85,7 @@ type demoOrder struct {
 	offload  bool
 }
 
-func newDemoReplay(s *demoScenario, dir string) (*replay, error) {
+func newDemoReplay(s *demoScenario, dir, effects string, mode core.JournalMode) (*replay, error) {
 	r := &replay{
 		demoScenario: s,
 		config: core.Config{
@@ -84,7 +95,8 @@ func newDemoReplay(s *demoScenario, dir string) (*replay, error) {
 				Accounts: s.accounts, Positions: s.accounts * len(s.contracts),
 				Symbols: len(s.contracts), Funds: 1, Orders: 1 << 17, Sources: 1,
 			},
-			InputSize: inputSize, EffectsSize: effectsSize, Dir: dir, Journal: core.JournalOff,
+			InputSize: inputSize, EffectsSize: effectsSize, Dir: dir, Journal: mode,
+			SnapshotEvery: demoSnapshotEvery, SegmentSize: demoSegment,
 		},
 		batch: make([]event.Effect, 256),
 		marks: make([]fixedpoint.Price, len(s.contracts)),
@@ -102,7 +114,13 @@ func newDemoReplay(s *demoScenario, dir string) (*replay, error) {
 		return nil, err
 	}
 	r.producer, r.effects = r.engine.Producer(), r.engine.Effects()
-	if err := r.listen(); err != nil {
+	if r.past, err = openDemoPast(r.config, r.engine); err == nil && effects != "" {
+		r.written, err = openEffectsFile(effects, &r.names)
+	}
+	if err == nil {
+		err = r.listen()
+	}
+	if err != nil {
 		return nil, errors.Join(err, r.engine.Close())
 	}
 	return r, nil
@@ -147,7 +165,10 @@ func (s demoSink) Offer(r event.Record) bool {
 func (r *replay) close() error {
 	err := errors.Join(r.conn.Close(), r.adapter.Close())
 	r.receiving.Wait()
-	return errors.Join(err, r.failed, r.engine.Close())
+	if r.past != nil {
+		err = errors.Join(err, r.past.log.Close())
+	}
+	return errors.Join(err, r.failed, r.engine.Close(), r.written.close())
 }
 
 // run plays everything and returns what came of it.
@@ -174,6 +195,7 @@ func (r *replay) open(ctx context.Context) error {
 	}
 	cash := fixedpoint.Amount(r.scaled(demoCash) * fixedpoint.One)
 	r.tally.deposited(cash)
+	faults := []error{r.names.BindFund(name, demoFund)}
 	events := []event.Event{
 		{event.SetMode(event.Loading)},
 		event.AppendFund(nil, event.FundSettings{ID: demoFund, Name: name}),
@@ -181,10 +203,15 @@ func (r *replay) open(ctx context.Context) error {
 	}
 	for i := range r.contracts {
 		c := &r.contracts[i]
+		symbol, _ := event.MakeName(c.name)
+		faults = append(faults, r.names.BindSymbol(symbol, c.id))
 		opening := r.opening(i)
 		// The opening mark comes by the event of its own, a nanosecond before the
 		// first datagram brings it again.
 		events = append(events, r.settings(c), event.Event{event.Tick(c.id, opening.price).At(r.ticks[0].nanos - 1)})
+	}
+	if err := errors.Join(faults...); err != nil {
+		return err
 	}
 	for _, e := range events {
 		if err := r.send(ctx, e); err != nil {
@@ -235,15 +262,48 @@ func (r *replay) tick(ctx context.Context, t demoTick) error {
 	}
 	r.clock.Store(t.nanos)
 	r.sent++
-	r.datagram = udptick.AppendPacket(r.datagram[:0], r.session, r.sent,
+	if r.past != nil {
+		r.skipped++
+		r.delivered.Store(r.sent)
+		if err := r.again(ctx, func(e event.Event) bool {
+			return e[0].Kind() == event.KindTick && e[0].Symbol() == c.id && e[0].Mark() == t.price && e[0].Time() == t.nanos
+		}); err != nil {
+			return err
+		}
+		return r.decided(ctx, t.nanos)
+	}
+	r.datagram = udptick.AppendPacket(r.datagram[:0], r.session, r.sent-r.skipped,
 		udptick.Tick{Instrument: uint32(c.id), Mark: t.price, TimeNanos: t.nanos})
 	if err := r.post(ctx); err != nil {
 		return err
 	}
+	return r.decided(ctx, t.nanos)
+}
+
+// decided brings everything that a mark causes to an end.
+func (r *replay) decided(ctx context.Context, nanos int64) error {
 	if err := r.answerAll(ctx); err != nil {
 		return err
 	}
-	return r.sample(ctx, t.nanos)
+	return r.sample(ctx, nanos)
+}
+
+// again sends an event that an earlier run has sent. With the last of these the
+// engine takes over.
+func (r *replay) again(ctx context.Context, same func(event.Event) bool) error {
+	if err := r.past.take(same); err != nil {
+		return err
+	}
+	r.expected++
+	if !r.past.over() {
+		return nil
+	}
+	// What is read of it already has been noted; only the consumer's file has not.
+	if err := r.past.meet(ctx, r.engine, r.written.write); err != nil {
+		return err
+	}
+	r.unread, r.past = r.past.unread, nil
+	return nil
 }
 
 // post sends the datagram until it has arrived. Nothing else is under way, so to
@@ -276,27 +336,43 @@ func (r *replay) post(ctx context.Context) error {
 
 // send hands an event to the engine, and from time to time waits for it.
 func (r *replay) send(ctx context.Context, e event.Event) error {
-	if err := r.producer.Send(e); err != nil {
-		return err
+	if r.past != nil {
+		if err := r.again(ctx, func(then event.Event) bool { return slices.Equal(e, then) }); err != nil {
+			return err
+		}
+	} else {
+		if err := r.producer.Send(e); err != nil {
+			return err
+		}
+		r.expected++
 	}
-	r.expected++
 	if r.pending++; r.pending < sendBatch {
 		return nil
 	}
 	return r.settle(ctx)
 }
 
+// decisions is up to which event effects can be read: applied, and durable if that is
+// what they wait for.
+func (r *replay) decisions() uint64 {
+	s := r.engine.Stats()
+	if r.config.Journal == core.JournalOff {
+		return s.Applied
+	}
+	return min(s.Applied, s.Durable)
+}
+
 // settle waits until all that was sent is applied, reads all effects of it, and
 // acknowledges them.
 func (r *replay) settle(ctx context.Context) error {
-	for r.engine.Stats().Applied < r.expected {
+	for r.decisions() < r.expected {
 		if err := r.pause(ctx); err != nil {
 			return err
 		}
 	}
 	// The effects of what is applied are in the ring.
 	for {
-		n, err := r.read()
+		n, err := r.read(ctx)
 		if err != nil {
 			return err
 		}
@@ -305,12 +381,12 @@ func (r *replay) settle(ctx context.Context) error {
 		}
 	}
 	r.pending = 0
-	return r.acknowledge()
+	return r.acknowledge(ctx)
 }
 
 // pause reads what there is, and where there is nothing lets a moment pass.
 func (r *replay) pause(ctx context.Context) error {
-	n, err := r.read()
+	n, err := r.read(ctx)
 	if err != nil || n > 0 {
 		return err
 	}
@@ -322,8 +398,8 @@ func (r *replay) pause(ctx context.Context) error {
 }
 
 // read takes effects, notes what they tell, and keeps the orders among them.
-func (r *replay) read() (int, error) {
-	n, err := r.effects.Poll(r.batch)
+func (r *replay) read(ctx context.Context) (int, error) {
+	n, err := r.poll()
 	for i := range r.batch[:n] {
 		x := &r.batch[i]
 		r.tally.note(x)
@@ -332,7 +408,7 @@ func (r *replay) read() (int, error) {
 		}
 		r.last = *x
 		if r.unacked++; r.unacked == effectsSize/2 {
-			if err := r.acknowledge(); err != nil {
+			if err := r.acknowledge(ctx); err != nil {
 				return n, err
 			}
 		}
@@ -340,14 +416,37 @@ func (r *replay) read() (int, error) {
 	return n, err
 }
 
+// poll takes effects: first those of the past.
+func (r *replay) poll() (int, error) {
+	unread := &r.unread
+	if r.past != nil {
+		unread = &r.past.unread
+	}
+	if len(*unread) > 0 || r.past != nil {
+		n := copy(r.batch, *unread)
+		*unread = (*unread)[n:]
+		return n, nil
+	}
+	n, err := r.effects.Poll(r.batch)
+	if err == nil {
+		err = r.written.write(r.batch[:n])
+	}
+	return n, err
+}
+
 // acknowledge tells the engine what was read, which is an event too. It comes at
 // counted effects and never between two sends, so it always has the same place
 // in the order.
-func (r *replay) acknowledge() error {
+func (r *replay) acknowledge(ctx context.Context) error {
 	if r.unacked == 0 {
 		return nil
 	}
 	r.unacked = 0
+	if r.past != nil {
+		return r.again(ctx, func(then event.Event) bool {
+			return slices.Equal(event.Event{event.Ack(r.last.Seq, r.last.Index)}, then)
+		})
+	}
 	r.expected++
 	return r.effects.Ack(r.last.Seq, r.last.Index)
 }
@@ -395,7 +494,12 @@ func (r *replay) answer(ctx context.Context, o demoOrder) error {
 // sample looks at the fund between two events.
 func (r *replay) sample(ctx context.Context, nanos int64) error {
 	var fund event.FundView
-	err := r.engine.View(ctx, func(m *machine.Machine) { m.Fund(demoFund, &fund) })
+	var err error
+	if r.past != nil {
+		r.past.machine.Fund(demoFund, &fund)
+	} else {
+		err = r.engine.View(ctx, func(m *machine.Machine) { m.Fund(demoFund, &fund) })
+	}
 	if err == nil {
 		r.tally.sample(nanos, r.marks, &fund)
 	}
