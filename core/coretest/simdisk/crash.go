@@ -20,6 +20,9 @@ type inode struct {
 
 type sector [Sector]byte
 
+// blank is one that was not there. Nobody changes a kept sector.
+var blank sector
+
 // touch keeps the sectors from one offset to another as they are durable.
 func (f *inode) touch(from, to int) {
 	for n := from / Sector; n*Sector < to; n++ {
@@ -28,8 +31,9 @@ func (f *inode) touch(from, to int) {
 		}
 		old := f.lost[n]
 		if old == nil {
-			old = new(sector)
+			old = &blank
 			if end := min(len(f.data), f.length); n*Sector < end {
+				old = new(sector)
 				copy(old[:], f.data[n*Sector:end])
 			}
 		}

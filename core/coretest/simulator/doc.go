@@ -1,7 +1,14 @@
-// Package simulator decides whether what was promised to be durable survives: it
-// runs a journal over a simulated disk, cuts the power and makes calls fail where a
-// seed says, and compares.
+// Package simulator runs the whole engine on one goroutine, over a simulated disk,
+// and decides whether it keeps what it promises: machine, journal, output gate,
+// follower, snapshots and recovery are those of package core, stepped by hand.
+//
+//	no effect is lost               what has left comes from events that are still there
+//	none comes under another id     effect by effect as a machine decides that never crashed
+//	none is contradicted            after every restart the state is that machine's, bit for bit
+//	none comes again                that was acknowledged, once the acknowledgement is durable
+//	nothing is invented             the journal is, event by event, what was sent
+//
+// A [Plan] is drawn from a seed: what the senders, the consumer, the timers and the
+// disk do, in which order, and where the power goes. The same plan gives the same
+// trace, so a seed is a reproduction, and [Plan.Shrink] makes it short.
 package simulator
-
-// dir is the folder of every journal on its simulated disk.
-const dir = "data"
