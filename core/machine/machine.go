@@ -204,6 +204,9 @@ func (m *Machine) findSource(id event.Source) int {
 // Apply applies one event under the next sequence and appends its effects to fx.
 // A refused event gives one rejected effect and changes nothing else.
 func (m *Machine) Apply(e event.Event, fx *event.Effects) (seq uint64, code event.Reject) {
+	if len(e) == 1 && !m.scan && m.quietTick(e, fx) {
+		return m.seq, event.Accepted
+	}
 	m.seq++
 	m.fx = fx
 	fx.Begin(m.seq)
