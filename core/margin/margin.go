@@ -84,7 +84,10 @@ func (s *Sums) Bankrupt(wallet fixedpoint.Amount) bool { return s.Equity(wallet)
 // is the account's at 1e-24, fees of what is already to be closed deducted.
 //
 // What is left over after k lots, surplus - fee(k) + released margin, is concave
-// in k: the released margin per lot falls with the tiers. So a first search finds
+// in k: the released margin per lot falls with the tiers. So where it is not below
+// zero is one run of lots, and a k that is in it while k-1 is not begins it. Within a
+// tier it is a line, which is solved for each tier from that of the notional down,
+// and tried. Where no tier has the answer, as there may be none, a first search finds
 // where it stops rising, a second where it first reaches zero before that.
 // Requires lot, mark and fee >= 0, lot > 0.
 func SmallestCut(surplus fixedpoint.Int256, l *Leg, lot fixedpoint.Qty, fee fixedpoint.Rate) (lots int64, ok bool) {
@@ -101,6 +104,22 @@ func SmallestCut(surplus fixedpoint.Int256, l *Leg, lot fixedpoint.Qty, fee fixe
 		return surplus.Add(full).
 			Sub(closed.MulInt64(int64(fee))).
 			Sub(l.Tiers.Maintenance(notional.Sub(closed)))
+	}
+	if surplus.Sign() >= 0 {
+		return 0, true
+	}
+	for i := l.Tiers.find(notional); i >= 0; i-- {
+		r := &l.Tiers.rows[i]
+		lack := notional.MulInt64(r.mmr).Sub(r.cum.Wide()).Sub(full).Sub(surplus)
+		num, den := [1]fixedpoint.Int256{lack}, [2]fixedpoint.Int256{lotValue.Wide(), fixedpoint.Int256From(r.mmr - int64(fee))}
+		if den[1].Sign() <= 0 {
+			break // nor in those below, whose rates are no higher
+		}
+		q, fits := fixedpoint.QuoProducts(num[:], den[:], fixedpoint.Ceil)
+		k, small := q.Int64()
+		if fits && small && 0 < k && k <= all && after(k).Sign() >= 0 && after(k-1).Sign() < 0 {
+			return k, true
+		}
 	}
 	peak := search(all, func(k int64) bool { return !after(k).Less(after(k + 1)) })
 	if after(peak).Sign() < 0 {
