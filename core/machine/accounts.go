@@ -70,6 +70,7 @@ func (m *Machine) applyAccount(h *event.Record) event.Reject {
 	if _, ok := m.accounts.Add(id, owner, mode); !ok {
 		return m.noRoom(event.Accounts, m.limits.Accounts)
 	}
+	m.epoch++
 	return event.Accepted
 }
 

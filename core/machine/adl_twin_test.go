@@ -25,6 +25,7 @@ type squeeze struct {
 	fx, twin    *event.Effects
 	contracts   int
 	accounts    int
+	calm        bool    // marks are rare, so that one ranking serves many liquidations
 	scale       []int64 // of quantities by contract
 	marks       []int64
 	orders      []event.OrderID
@@ -41,7 +42,8 @@ type sights struct {
 
 func newSqueeze(seed uint64) (*squeeze, error) {
 	s := &squeeze{Rand: rand.New(rand.NewPCG(seed, 7)), fx: event.NewEffects(64, nil), twin: event.NewEffects(64, nil)}
-	s.contracts, s.accounts = 1+s.IntN(4), []int{8, 40, 200, 300}[s.IntN(4)]
+	s.contracts, s.accounts, s.calm = 1+s.IntN(4), []int{8, 40, 200, 300}[s.IntN(4)], s.IntN(3) == 0
+	alike := s.IntN(2) == 0
 	var err error
 	if s.got, err = machine.New(s.limits()); err == nil {
 		s.want, err = machine.NewScan(s.limits())
@@ -62,6 +64,9 @@ func newSqueeze(seed uint64) (*squeeze, error) {
 		if s.scale[id] > unit {
 			s.marks[id] = 100 + s.Int64N(100)
 			s.seen.huge++
+		}
+		if alike {
+			s.scale[id], s.marks[id] = s.scale[0], s.marks[0]
 		}
 		if err := s.settings(id, true); err != nil {
 			return nil, err
@@ -91,11 +96,18 @@ func (s *squeeze) settings(id int, isNew bool) error {
 		Policy: event.Policy([]int{0, 0, 0, 1, 2, 3}[s.IntN(6)]), Score: event.Score(s.IntN(3)),
 		MaxCounterparties: uint32([]int{1, 2, 7, 64, 130, 10_000, 10_000}[s.IntN(7)]),
 	}
+	x.Tiers = []event.Tier{{MMR: fixedpoint.Rate(unit / (2 + s.Int64N(200)))}}
+	switch {
+	case !isNew && s.IntN(3) == 0:
+		x.Set |= event.SetTiers
+	case !isNew && s.IntN(2) == 0:
+		x.Set |= event.SetLot
+		x.Lot = 1
+	}
 	if isNew {
 		x.Set |= event.SetFund | event.SetTick | event.SetLot | event.SetTiers | event.SetMaxDeviation | event.SetLiquidation | event.SetLiqFee
 		x.Fund, x.Tick, x.Lot, x.Full = event.FundID(1+s.IntN(2)), 1, fixedpoint.Qty(max(1, s.scale[id]/int64(1+s.IntN(10)))), s.IntN(2) == 0
 		x.MaxDeviation, x.LiqFee = fixedpoint.Rate(s.Int64N(2)*unit/20), unit/500
-		x.Tiers = []event.Tier{{MMR: fixedpoint.Rate(unit / (2 + s.Int64N(200)))}}
 	}
 	return s.apply(event.AppendSymbol(nil, &x))
 }
@@ -197,12 +209,43 @@ func (s *squeeze) holder() error {
 	return s.apply(s.records)
 }
 
+// sum is an amount that means something to who holds one of the contracts.
+func (s *squeeze) sum() fixedpoint.Amount {
+	id := s.IntN(s.contracts)
+	value, _ := fixedpoint.Quote(fixedpoint.Qty(s.scale[id]), fixedpoint.Price(s.marks[id]))
+	return max(1, value) * fixedpoint.Amount(1+s.Int64N(8)) / fixedpoint.Amount(1+s.Int64N(8)) * fixedpoint.Amount(1-2*s.IntN(2))
+}
+
+// bankrupt replaces an account by one that must be closed at once.
+func (s *squeeze) bankrupt() error {
+	id := s.IntN(s.contracts)
+	qty := fixedpoint.Qty(s.scale[id] * int64(1+s.IntN([]int{2, 60}[s.IntN(2)])))
+	value, ok := fixedpoint.Quote(qty, fixedpoint.Price(s.marks[id]))
+	if !ok {
+		return nil
+	}
+	cost := value + value/20 + 1
+	if s.IntN(2) == 0 {
+		qty, cost = -qty, -(value - value/20)
+	}
+	s.positions = append(s.positions[:0], event.PositionState{Symbol: event.SymbolID(id + 1), Qty: qty, Value: int64(cost)})
+	s.records = event.AppendAccountState(s.records[:0], event.AccountReplacement{
+		Account: event.AccountID(1 + s.IntN(s.accounts)), Wallet: -1 + value/fixedpoint.Amount(25+s.IntN(100)),
+	}, s.positions)
+	return s.apply(s.records)
+}
+
 // step is one event of the venue, or a few.
 func (s *squeeze) step() error {
 	switch n := s.IntN(100); {
-	case n < 45:
+	case n < 20:
 		return s.holder()
-	case n < 75:
+	case n < 45:
+		return s.bankrupt()
+	case n < 60:
+		if s.calm && s.IntN(8) > 0 {
+			return s.bankrupt()
+		}
 		id := s.IntN(s.contracts)
 		move := []int64{1000, 60, 20, 9}[s.IntN(4)]
 		next := s.marks[id] + s.marks[id]*(s.Int64N(201)-100)/100/move
@@ -212,8 +255,8 @@ func (s *squeeze) step() error {
 		s.marks[id] = max(1, next)
 		return s.apply(event.Event{event.Tick(event.SymbolID(id+1), fixedpoint.Price(s.marks[id]))})
 	case n < 80:
-		return s.apply(event.Event{event.Transfer(event.AccountID(1+s.IntN(s.accounts)), fixedpoint.Amount(s.Int64N(2000)-1000), event.TransferFunding)})
-	case n < 84:
+		return s.apply(event.Event{event.Transfer(event.AccountID(1+s.IntN(s.accounts)), s.sum(), event.TransferFunding)})
+	case n < 83:
 		return s.settings(s.IntN(s.contracts), false)
 	case n < 87:
 		symbol := event.SymbolID(1 + s.IntN(s.contracts))
@@ -221,8 +264,18 @@ func (s *squeeze) step() error {
 			return s.apply(event.Event{event.Halt(symbol)})
 		}
 		return s.apply(event.Event{event.Resume(symbol)})
-	case n < 90:
+	case n < 89:
 		return s.restore()
+	case n < 92:
+		id := event.AccountID(1 + s.IntN(s.accounts))
+		s.records = event.AppendAccountState(s.records[:0], event.AccountReplacement{Account: id}, nil)
+		if err := s.apply(s.records); err != nil || s.IntN(2) == 0 {
+			return err
+		}
+		return s.apply(event.Event{event.CloseAccount(id)})
+	case n < 94:
+		// One that cannot be written down.
+		return s.apply(event.Event{event.Transfer(event.AccountID(1+s.IntN(s.accounts)), 1<<63-1, event.TransferFunding)})
 	}
 	for _, id := range s.orders {
 		if err := s.apply(event.Event{event.OrderDone(id, event.Rejected)}); err != nil {
@@ -281,6 +334,34 @@ func TestADLAgainstTwin(t *testing.T) {
 		t.Errorf("the market was too quiet: %+v", seen)
 	}
 	t.Logf("%+v", seen)
+}
+
+// A member that was closed is none; when it comes back under its id, in another slot,
+// it is one again.
+func TestReopenedMember(t *testing.T) {
+	q := newQueue(t, 3, 1, 10_000)
+	state := func(i int, wallet fixedpoint.Amount, list ...event.PositionState) {
+		q.apply(t, event.AppendAccountState(nil, event.AccountReplacement{Account: account(i), Wallet: wallet}, list))
+	}
+	short := event.PositionState{Symbol: 1, Qty: -10 * unit, Value: -10_000 * unit}
+	want := func(when string, candidates int) {
+		t.Helper()
+		q.apply(t, q.bankrupt(0, unit))
+		q.fx.Flush()
+		if q.gave.candidates != candidates {
+			t.Fatalf("%s: %d candidates, want %d", when, q.gave.candidates, candidates)
+		}
+	}
+	for i := range 3 {
+		state(i, 10_000*unit, short)
+	}
+	want("at first", 3)
+	state(1, 0)
+	q.apply(t, event.Event{event.CloseAccount(account(1))})
+	q.apply(t, event.Event{event.Transfer(account(500), unit, event.TransferDeposit)})
+	want("closed", 2)
+	state(1, 10_000*unit, short)
+	want("open again", 3)
 }
 
 func (s *sights) add(o *sights) {

@@ -111,6 +111,8 @@ func (m *Machine) book(l *leg) {
 
 // open opens a cross account of its own owner. Requires room.
 func (m *Machine) open(id event.AccountID) account.Slot {
+	
+	m.epoch++
 	s, _ := m.accounts.Add(id, id, event.Cross)
 	return s
 }
@@ -215,6 +217,7 @@ func (m *Machine) outOfSync(s account.Slot, why event.Reject) {
 		return
 	}
 	a.Flags |= account.OutOfSync
+	m.unsettle(s)
 	m.fx.Append(event.Effect{
 		Kind: event.EffectAlarm, Flags: event.HasAccount, Reason: uint8(event.AlarmOutOfSync),
 		Account: a.ID, Candidates: uint32(why),

@@ -75,8 +75,8 @@ func (m *Machine) collect(t *terms, r *ranking, f *found, taken int) {
 		x.given = append(x.given, x.gives[i].at)
 	}
 	slices.Sort(x.given)
-	if r.seq != m.seq {
-		r.begin(m.seq, len(r.members))
+	if r.epoch != m.epoch {
+		m.keep(r)
 	}
 	offer := m.offer(t)
 	list := x.candidates[:0]

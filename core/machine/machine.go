@@ -120,8 +120,11 @@ type Machine struct {
 	gathered  *legs
 	allocator adl.Allocator
 	ranker    adl.Ranker
-	ledger    conservation
-	stats     Stats
+	// epoch moves with every mark and new account: see standing. asked is the last in
+	// which a ranking kept anything.
+	epoch, asked uint64
+	ledger       conservation
+	stats        Stats
 }
 
 type source struct {
@@ -147,6 +150,7 @@ func New(l Limits) (*Machine, error) {
 		stocked:   make([]int32, 0, l.Symbols),
 		tiers:     arena.New[margin.Tiers](l.Symbols),
 		fundNames: make([]int32, 0, l.Funds),
+		epoch:     1,
 		touched:   arena.Empty[account.Slot](l.Accounts),
 		fired:     arena.Empty[int32](min(l.Accounts, l.Positions)),
 		index:     trigger.New(l.Positions, l.Symbols),
@@ -160,9 +164,10 @@ func New(l Limits) (*Machine, error) {
 }
 
 // NewScan returns a machine that looks at every holder of a contract at each of its
-// marks instead of at those whose trigger the mark reached: the same effects and
-// the same state, in time that grows with the accounts. It is the twin that tests
-// compare with, and the baseline of benchmarks.
+// marks instead of at those whose trigger the mark reached, and ranks counterparties
+// by a full sort and asks each of them each time: the same effects and the same
+// state, in time that grows with the accounts. It is the twin that tests compare
+// with, and the baseline of benchmarks.
 func NewScan(l Limits) (*Machine, error) {
 	m, err := New(l)
 	if err == nil {
@@ -431,6 +436,7 @@ func (m *Machine) applyMode(h *event.Record) event.Reject {
 // touch puts an account on the list of those whose health the event may have
 // changed; handle picks from it those that need a decision.
 func (m *Machine) touch(s account.Slot) {
+	m.unsettle(s)
 	if a := m.accounts.At(s); !a.Listed {
 		a.Listed = true
 		m.touched = append(m.touched, s)

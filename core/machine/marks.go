@@ -99,6 +99,7 @@ func (m *Machine) setMark(i int32, mark fixedpoint.Price, own int64) {
 		m.heldMarks--
 	}
 	c.mark, c.markTime = mark, own
+	m.epoch++
 	c.rankings[longs].made, c.rankings[shorts].made = 0, 0
 	m.fire(i, true)
 }

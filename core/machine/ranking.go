@@ -43,11 +43,11 @@ func (m *Machine) rank(contract int32, side int) {
 			x.members, x.left = append(x.members, member), append(x.left, m.left(batch[i].at, surplus))
 		}
 	}
-	r.members = slices.Grow(r.members[:0], len(list))
-	r.begin(m.seq, len(list))
+	r.members = slices.Grow(r.members[:0], len(list))[:len(list)]
+	m.keep(r)
 	for i, k := range m.order(c, x.members) {
 		at := list[k].at
-		r.members = append(r.members, x.members[k])
+		r.members[i] = x.members[k]
 		r.know(i, place{slot: m.accounts.Position(at).Account, at: at}, x.left[k])
 	}
 }

@@ -277,7 +277,7 @@ func (m *Machine) readRankings(r *reader) {
 				}
 				k.members = append(k.members, x)
 			}
-			k.begin(0, len(k.members))
+			k.begin(len(k.members))
 			for j := range k.places {
 				k.places[j].at = account.None
 			}

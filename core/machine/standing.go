@@ -6,24 +6,25 @@ import (
 	"slices"
 
 	"github.com/backstop-fund/backstop/core/account"
+	"github.com/backstop-fund/backstop/core/trigger"
 	"github.com/backstop-fund/backstop/fixedpoint"
 )
 
-// standing is what the members of a ranking have left to lose, kept for the event in
-// hand: so that the second counterparty-liquidation of an event does not ask all of
-// them again. It is not part of the state.
+// standing is what the members of a ranking have left to lose, kept until a mark moves
+// or an account is opened: so that the second counterparty-liquidation does not ask
+// all of them again. It is not part of the state.
 //
-// While accounts are handled, one of them changes only when it is decided on or
-// gives: both forget what is known of it.
+// Whatever changes an account meanwhile makes the rankings it is in forget what they
+// know of it: a touch, a decision, a gift, a position that goes.
 type standing struct {
-	seq    uint64 // of the event; what is older is worth nothing
+	epoch  uint64 // of the machine; what is of another is worth nothing
 	places []place
 	left   []fixedpoint.Int128 // surplus at 1e-24, or one of the marks below
 	groups []group
-	index  []int32 // members + 1 by position, open addressing; twice the members at least
+	index  []int32 // members + 1 by slot, open addressing; twice the members at least
 }
 
-// place is where a member was found last: checked before it is believed in a later event.
+// place is where a member was found last: checked before it is believed.
 type place struct {
 	slot account.Slot
 	at   int32
@@ -47,8 +48,7 @@ var (
 )
 
 // begin forgets everything of n members.
-func (d *standing) begin(seq uint64, n int) {
-	d.seq = seq
+func (d *standing) begin(n int) {
 	d.places = slices.Grow(d.places[:0], n)[:n]
 	d.left = slices.Grow(d.left[:0], n)[:n]
 	for i := range d.left {
@@ -64,11 +64,11 @@ func (d *standing) begin(seq uint64, n int) {
 	clear(d.index)
 }
 
-// slot is where in the index a position's member is, or where it belongs.
-func (d *standing) slot(at int32) *int32 {
+// entry is where in the index an account's member is, or where it belongs.
+func (d *standing) entry(s account.Slot) *int32 {
 	mask := uint32(len(d.index) - 1)
-	i := uint32(at) * 0x9e3779b1 >> bits.LeadingZeros32(mask)
-	for d.index[i] != 0 && d.places[d.index[i]-1].at != at {
+	i := uint32(s) * 0x9e3779b1 >> bits.LeadingZeros32(mask)
+	for d.index[i] != 0 && d.places[d.index[i]-1].slot != s {
 		i = (i + 1) & mask
 	}
 	return &d.index[i]
@@ -77,29 +77,43 @@ func (d *standing) slot(at int32) *int32 {
 // know notes where a member is and what it has left.
 func (d *standing) know(i int, w place, left fixedpoint.Int128) {
 	d.places[i], d.left[i] = w, left
-	if w.at != account.None {
-		*d.slot(w.at) = int32(i + 1)
+	if w.slot != account.None {
+		*d.entry(w.slot) = int32(i + 1)
 	}
 }
 
-// forget makes the member that has the position be asked again.
-func (d *standing) forget(at int32) {
-	if i := *d.slot(at); i != 0 {
+// forget makes an account be asked again, if it is a member.
+func (d *standing) forget(s account.Slot) {
+	if i := *d.entry(s); i != 0 {
 		d.left[i-1] = unknown
 		d.groups[(i-1)/groupSize].stale = true
 	}
 }
 
+// keep makes what is found out of a ranking's members from now on worth keeping.
+func (m *Machine) keep(r *ranking) {
+	r.begin(len(r.members))
+	r.epoch, m.asked = m.epoch, m.epoch
+}
+
 // unsettle tells the rankings an account is in that it changes.
 func (m *Machine) unsettle(s account.Slot) {
+	if m.asked != m.epoch {
+		return // nobody keeps anything: the usual case
+	}
 	for i := m.accounts.At(s).First; i != account.None; {
 		p := m.accounts.Position(i)
 		if p.Qty != 0 {
-			if r := &m.contracts[p.Contract].rankings[sideOf(p.Qty)]; r.seq == m.seq {
-				r.forget(i)
-			}
+			m.unsettleIn(p.Contract, sideOf(p.Qty), s)
 		}
 		i = m.accounts.Next(p)
+	}
+}
+
+// unsettleIn tells one ranking that an account in it changes.
+func (m *Machine) unsettleIn(contract int32, side trigger.Side, s account.Slot) {
+	if r := &m.contracts[contract].rankings[side]; m.asked == m.epoch && r.epoch == m.epoch {
+		r.forget(s)
 	}
 }
 

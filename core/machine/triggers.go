@@ -225,6 +225,7 @@ func (m *Machine) setQty(at int32, q fixedpoint.Qty) {
 	if was := p.Qty; was == 0 || q == 0 || (was > 0) != (q > 0) {
 		if was != 0 {
 			m.index.Remove(p.Contract, sideOf(was), at)
+			m.unsettleIn(p.Contract, sideOf(was), p.Account)
 		}
 		if q != 0 {
 			m.index.Add(p.Contract, sideOf(q), at)
