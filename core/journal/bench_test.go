@@ -9,9 +9,9 @@ import (
 	"github.com/backstop-fund/backstop/core/journal"
 )
 
-// BenchmarkWrite commits groups of records of 64 bytes to a segment that was
+// BenchmarkJournalWrite commits groups of records of 64 bytes to a segment that was
 // written before, as an engine does: one write and one fdatasync each.
-func BenchmarkWrite(b *testing.B) {
+func BenchmarkJournalWrite(b *testing.B) {
 	const record = 64
 	for _, group := range []int{1, 64, 512, 4096} {
 		b.Run(fmt.Sprintf("group=%d", group), func(b *testing.B) {
@@ -38,9 +38,9 @@ func BenchmarkWrite(b *testing.B) {
 	}
 }
 
-// BenchmarkFrame is what the journal itself costs beside the disk: the bytes are
+// BenchmarkJournalFrame is what the journal itself costs beside the disk: the bytes are
 // written to nowhere.
-func BenchmarkFrame(b *testing.B) {
+func BenchmarkJournalFrame(b *testing.B) {
 	for _, group := range []int{1, 64, 512, 4096} {
 		b.Run(fmt.Sprintf("group=%d", group), func(b *testing.B) {
 			w, folder := begin(b, b.TempDir(), journal.Options{FS: nowhere{journal.OS()}, SegmentSize: 1 << 40, GroupSize: 1 << 20})
