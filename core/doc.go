@@ -1,15 +1,20 @@
 // Package core is the engine one links: an input ring, the machine on a
-// goroutine of its own, an effects ring, and snapshots.
+// goroutine of its own, an effects ring, a journal that loses nothing, and a
+// follower that takes the snapshots.
 //
-//	producers ──► input ring ──► core: machine.Apply ──► effects ring ──► consumer
-//	                              │                                        │
-//	                              └──► snapshots            Effects.Ack ◄──┘
+//	producers ──► input ring ─┬─► core: machine.Apply ──► effects ring ──► gate ──► consumer
+//	                          │                                             ▲         │
+//	                          └─► recorder: journal ────────── durable ─────┘         │
+//	                                 │                          Effects.Ack ◄─────────┘
+//	                                 └──► follower: a second machine ──► snapshots, views
 //
-// [Open] restores the newest good snapshot and starts the core's goroutine.
-// Each goroutine that feeds has a [Producer]; one goroutine reads the [Effects]
-// and acknowledges them. The library starts no other goroutine and logs
-// nothing: what there is to say is in [Engine.Recovery], [Engine.Thread],
-// [Engine.Stats], [Engine.Err] and the errors.
+// [Open] restores the newest good snapshot, replays the journal behind it, and
+// starts the goroutines: the core's, and with a journal the recorder's, one that
+// prepares its files, and the follower's. Each goroutine that feeds has a
+// [Producer]; one goroutine reads the [Effects] and acknowledges them. The library
+// logs nothing: what there is to say is in [Engine.Recovery], [Engine.Thread],
+// [Engine.Stats], [Engine.Err] and the errors. [OpenManual] is the same engine
+// without any goroutine.
 //
 // A process that has a thread and a log of its own can drive the machine
 // alone: [machine.Machine.Apply] takes one event, synchronously, with neither
@@ -34,12 +39,33 @@
 // [Effects.Ack] frees the ring at once, and tells the machine by an ack event
 // through the input ring, so that the state, a log of the input and its replay
 // know it too. An ack that finds the input ring full is sent by a later call, or
-// overtaken by a newer one: acks are cumulative. A snapshot carries the effects
-// that are not acknowledged, and the next Open delivers them again under their
-// old ids (sequence, index); acknowledged ones never come again.
+// overtaken by a newer one: acks are cumulative. The next Open delivers again what
+// is not acknowledged, under the old ids (sequence, index): a snapshot carries
+// what was before it, and the replay makes what came after. Acknowledged ones
+// never come again.
 //
 // With [Config.AutoAck] reading acknowledges: no ack event, nothing delivered
 // again.
+//
+// # Durability
+//
+// With a [Config.Dir] the recorder, a consumer of the input ring beside the core,
+// writes every event to a journal (package journal): what has come in while it
+// waited for the disk is its next group, with one write and one fdatasync. The core
+// does not wait for it. Effects do: none leaves before its event is durable, or,
+// with [JournalAsync], written. So an effect that has left is never lost, never
+// comes again under another id, and is never contradicted after a crash.
+//
+// A disk slower than the input fills the ring, and producers wait. A write or
+// fdatasync that fails is the end of the engine, with a [*Fault] that wraps
+// journal.ErrFailed: nothing more leaves, and the next Open finds all that did.
+//
+// The follower is a second machine that reads the journal's files behind the
+// recorder. It takes the snapshots, so the core never pauses; it compares the hash
+// of all effects with the core's before each, so a snapshot is also the proof that
+// the journal gives what left; and it is what [Engine.View] looks at. The price is
+// the state twice, and a CPU now and then. [Config.FollowElsewhere] and
+// [OpenFollower] have another process do it. It holds up nobody: it reads files.
 //
 // # Threads
 //
@@ -86,12 +112,13 @@
 //
 // # The end
 //
-// [Engine.Close] takes no more input, applies what was published, takes a
-// snapshot and ends the goroutine. It never waits for the consumer: effects that
+// [Engine.Close] takes no more input, applies and records what was published, has
+// a snapshot taken and ends the goroutines. It never waits for the consumer: effects that
 // find no room are kept in memory, the consumer reads them after those in the
 // ring, and then sees [ErrClosed].
 //
 // A panic in the machine stops the engine where it is: its state can no longer
 // be trusted, so no snapshot is taken, and all calls return a [*Fault] that
-// names the event.
+// names the event. That event is in the journal, and a machine that panics at it
+// again is an error of Open: an engine whose machine is mended replays it.
 package core
