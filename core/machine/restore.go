@@ -104,6 +104,7 @@ func (m *Machine) readEngine(r *reader) {
 	}
 	m.seq = r.U64()
 	m.time = r.I64()
+	m.now = m.time // by which marks are blocked or not
 	how := r.U8()
 	m.timed, m.acked = how&1 != 0, how&2 != 0
 	m.mode = event.EngineMode(r.U8())
