@@ -111,7 +111,6 @@ func (m *Machine) book(l *leg) {
 
 // open opens a cross account of its own owner. Requires room.
 func (m *Machine) open(id event.AccountID) account.Slot {
-
 	m.epoch++
 	s, _ := m.accounts.Add(id, id, event.Cross)
 	return s

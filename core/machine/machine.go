@@ -101,7 +101,7 @@ type Machine struct {
 	heldMarks int     // contracts whose mark is held
 	stocked   []int32 // contracts of which a fund holds something, by symbol id
 	index     *trigger.Index
-	scan      bool // look at all holders instead
+	scan      bool // look at all holders instead, sort and ask all members
 	timers    timers
 
 	// The event in hand.
