@@ -88,14 +88,19 @@ func positive(v fixedpoint.Int128) fixedpoint.Int128 {
 // Value returns the score of in rounded half-even to 1e-8; false if it does not
 // fit 128 bits.
 func Value(kind event.Score, in *Inputs) (fixedpoint.Int128, bool) {
-	f := score(kind, in)
-	num := [4]fixedpoint.Int256{f.num[0].Wide(), f.num[1].Wide(), f.num[2].Wide(), fixedpoint.Int256From(fixedpoint.One)}
-	den := [3]fixedpoint.Int256{f.den[0].Wide(), f.den[1].Wide(), f.den[2].Wide()}
-	q, ok := fixedpoint.QuoProducts(num[:], den[:], fixedpoint.HalfEven)
-	if !ok {
-		return fixedpoint.Int128{}, false
+	f, one := score(kind, in), fixedpoint.Int256From(fixedpoint.One)
+	p, ok1 := narrow(&f.num)
+	q, ok2 := narrow(&f.den)
+	var c Cutoff
+	if ok1 && ok2 {
+		num, den := [2]fixedpoint.Int256{p.Wide(), one}, [1]fixedpoint.Int256{q.Wide()}
+		c = quotient(num[:], den[:])
+	} else {
+		num := [4]fixedpoint.Int256{f.num[0].Wide(), f.num[1].Wide(), f.num[2].Wide(), one}
+		den := [3]fixedpoint.Int256{f.den[0].Wide(), f.den[1].Wide(), f.den[2].Wide()}
+		c = quotient(num[:], den[:])
 	}
-	return q.Int128()
+	return c.Value, c.Known
 }
 
 // compareScores orders by score, exactly, by cross products, which take 762 bits at
@@ -106,9 +111,24 @@ func compareScores(kind event.Score, a, b *Inputs) int {
 	if sign != other || sign == 0 {
 		return cmp.Compare(sign, other)
 	}
+	a1, ok1 := narrow(&f.num)
+	b1, ok2 := narrow(&g.den)
+	a2, ok3 := narrow(&g.num)
+	b2, ok4 := narrow(&f.den)
+	if ok1 && ok2 && ok3 && ok4 {
+		return fixedpoint.Mul128(a1, b1).Cmp(fixedpoint.Mul128(a2, b2))
+	}
 	left := [6]fixedpoint.Int256{f.num[0].Wide(), f.num[1].Wide(), f.num[2].Wide(), g.den[0].Wide(), g.den[1].Wide(), g.den[2].Wide()}
 	right := [6]fixedpoint.Int256{g.num[0].Wide(), g.num[1].Wide(), g.num[2].Wide(), f.den[0].Wide(), f.den[1].Wide(), f.den[2].Wide()}
 	return fixedpoint.CmpProducts(left[:], right[:])
+}
+
+// narrow is the product of three factors of ordinary size, the last of them 1: those
+// of binance and hyperliquid, nearly always.
+func narrow(f *[3]fixedpoint.Int128) (fixedpoint.Int128, bool) {
+	a, ok1 := f[0].Int64()
+	b, ok2 := f[1].Int64()
+	return fixedpoint.Mul64(a, b), ok1 && ok2 && f[2] == fixedpoint.Int128From(1)
 }
 
 func (f *fraction) sign() int { return f.num[0].Sign() * f.num[1].Sign() * f.num[2].Sign() }

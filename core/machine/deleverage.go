@@ -16,7 +16,7 @@ type deleverage struct {
 	left       []fixedpoint.Int128
 	candidates []adl.Candidate
 	gives      []give
-	byAccount  []int32
+	byAccount  []giver
 	given      []int32 // positions that gave, sorted
 }
 
@@ -29,6 +29,13 @@ type give struct {
 	qty     fixedpoint.Qty // unsigned
 	quote   fixedpoint.Amount
 	inputs  adl.Inputs // as ranked, or as now
+}
+
+// giver is a counterparty as its account orders it; the number of its give is i.
+type giver struct {
+	account event.AccountID
+	side    event.PositionSide
+	i       int32
 }
 
 // found sums up a search for counterparties.

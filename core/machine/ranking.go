@@ -258,10 +258,15 @@ func (m *Machine) inputs(s account.Slot, at int32) (in adl.Inputs, surplus fixed
 	a, p := m.accounts.At(s), m.accounts.Position(at)
 	sums, _ := m.sums(a)
 	l := m.legOf(p)
-	return adl.Inputs{
+	in = adl.Inputs{
 		Wallet: a.Wallet, Equity: amount(equityOf(a, &sums)), MM: shownMargin(sums.Maintenance),
-		AccountPnL: amount(sums.PnL), PnL: amount(l.PnL()), Notional: amount(l.Notional().Wide()),
-		Entry: priceOf(p.Cost, p.Qty), Cost: p.Cost, PositionMM: shownMargin(l.Maintenance()),
-		Mark: l.Mark, Long: p.Qty > 0,
-	}, surplusOf(a, &sums)
+		AccountPnL: amount(sums.PnL), Notional: amount(l.Notional().Wide()),
+		Entry: priceOf(p.Cost, p.Qty), Cost: p.Cost, Mark: l.Mark, Long: p.Qty > 0,
+	}
+	if a.First == at && m.accounts.Next(p) == account.None {
+		in.PnL, in.PositionMM = in.AccountPnL, in.MM // all it holds
+	} else {
+		in.PnL, in.PositionMM = amount(l.PnL()), shownMargin(l.Maintenance())
+	}
+	return in, surplusOf(a, &sums)
 }

@@ -233,23 +233,26 @@ func (m *Machine) divide(s account.Slot, c *closing, t *terms, fundQty fixedpoin
 	x.byAccount = x.byAccount[:0]
 	stays := t.size() - fundQty
 	for i := range x.gives {
-		x.byAccount = append(x.byAccount, int32(i))
-		stays -= x.gives[i].qty
+		g := &x.gives[i]
+		x.byAccount = append(x.byAccount, giver{g.account, g.side, int32(i)})
+		stays -= g.qty
 	}
-	slices.SortFunc(x.byAccount, func(i, j int32) int {
-		g, h := &x.gives[i], &x.gives[j]
-		return cmp.Or(cmp.Compare(g.account, h.account), cmp.Compare(g.side, h.side))
+	slices.SortFunc(x.byAccount, func(g, h giver) int {
+		if c := cmp.Compare(g.account, h.account); c != 0 {
+			return c
+		}
+		return cmp.Compare(g.side, h.side)
 	})
 	x.weights = x.weights[:0]
-	for _, i := range x.byAccount {
-		x.weights = append(x.weights, fixedpoint.Int256From(int64(x.gives[i].qty)))
+	for _, g := range x.byAccount {
+		x.weights = append(x.weights, fixedpoint.Int256From(int64(x.gives[g.i].qty)))
 	}
 	x.weights = append(x.weights, fixedpoint.Int256From(int64(fundQty)), fixedpoint.Int256From(int64(stays)))
 	n := len(x.weights)
 	x.shares = slices.Grow(x.shares[:0], n)[:n]
 	fixedpoint.Split(int64(t.piece.Quote), x.weights, x.shares, &x.split)
-	for at, i := range x.byAccount {
-		x.gives[i].quote = fixedpoint.Amount(x.shares[at])
+	for at, g := range x.byAccount {
+		x.gives[g.i].quote = fixedpoint.Amount(x.shares[at])
 	}
 	t.fundQuote, t.staysQuote = fixedpoint.Amount(x.shares[n-2]), fixedpoint.Amount(x.shares[n-1])
 	return m.fundFits(t, fundQty) && m.accountFits(s, c, t, t.size()-stays)
