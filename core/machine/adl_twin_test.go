@@ -27,7 +27,9 @@ type squeeze struct {
 	fx, twin    *event.Effects
 	contracts   int
 	accounts    int
-	calm        bool    // marks are rare, so that one ranking serves many liquidations
+	calm        bool // marks are rare, so that one ranking serves many liquidations
+	timed       bool // events are stamped, so that a tick may be a quiet one
+	now         int64
 	scale       []int64 // of quantities by contract
 	marks       []int64
 	orders      []event.OrderID
@@ -46,6 +48,7 @@ func newSqueeze(seed uint64) (*squeeze, error) {
 	s := &squeeze{Rand: rand.New(rand.NewPCG(seed, 7)), fx: event.NewEffects(64, nil), twin: event.NewEffects(64, nil)}
 	s.contracts, s.accounts, s.calm = 1+s.IntN(4), []int{8, 40, 200, 300}[s.IntN(4)], s.IntN(3) == 0
 	alike := s.IntN(2) == 0
+	s.timed, s.now = s.IntN(2) == 0, 1_760_131_033_000_000_000
 	var err error
 	if s.got, err = machine.New(s.limits()); err == nil {
 		s.want, err = machine.NewScan(s.limits())
@@ -116,6 +119,10 @@ func (s *squeeze) settings(id int, isNew bool) error {
 
 // apply gives both an event and tells how what they do differs.
 func (s *squeeze) apply(e event.Event) error {
+	if s.timed {
+		s.now += 1_000
+		e[0].SetTime(s.now)
+	}
 	s.fx.Reset()
 	s.twin.Reset()
 	_, code := s.got.Apply(e, s.fx)

@@ -44,6 +44,7 @@ func (m *Machine) quietTick(e event.Event, fx *event.Effects) bool {
 	fx.Begin(m.seq)
 	m.now, m.time = now, now
 	c.mark, c.markTime, c.last = mark, own, max(c.last, own)
+	m.epoch++
 	if invariant.Enabled {
 		if err := m.Check(); err != nil {
 			panic(err)
