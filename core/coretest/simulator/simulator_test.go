@@ -23,8 +23,8 @@ func explain(p *Plan, err error) error {
 }
 
 // TestSimulator runs the engine under seeded plans of 10,000 events each. All chance
-// is the seed's, so the command that a failure prints shows it again. As CI runs it,
-// and a campaign:
+// is the seed's, so the command that a failure prints shows it again. Plain go test,
+// and so CI, runs 60 of them. More, and a campaign:
 //
 //	go test ./core/coretest/simulator -run 'TestSimulator$' -seeds 1000 -v
 //	go test ./core/coretest/simulator -run 'TestSimulator$' -long -timeout 24h -v
