@@ -91,12 +91,51 @@ func (g *legs) bands(prices []fixedpoint.Price) {
 	}
 }
 
-// within reports whether the account stays healthy up to those prices.
-func (g *legs) within(prices []fixedpoint.Price) bool {
-	if g.isSure {
-		return g.quick.Within(g.left, prices)
+// safe reports whether an account is armed and healthy at the worst marks its triggers
+// allow, and so at all others short of them: it stays as it is. That is nearly everyone
+// an event concerns, and to find it out no more has to be looked at than to judge them
+// at the marks as they are.
+func (m *Machine) safe(a *account.Account) bool {
+	q := &m.gathered.quick
+	q.Reset()
+	for i := a.First; i != account.None; {
+		p := m.accounts.Position(i)
+		if p.Qty != 0 {
+			c := &m.contracts[p.Contract]
+			worst, armed := m.index.Worst(sideOf(p.Qty), i, c.mark)
+			if !armed {
+				return false
+			}
+			if !q.Add(p.Qty, p.Cost, worst, c.tiers) {
+				return m.safeWide(a)
+			}
+		}
+		i = m.accounts.Next(p)
 	}
-	return margin.Within(g.more, g.wide, prices)
+	free, fit := fitsLess(a.Wallet, a.Pending)
+	if !fit {
+		return m.safeWide(a)
+	}
+	return q.Surplus(free).Hi >= 0
+}
+
+// safeWide is safe for what is not for margin.Quick.
+func (m *Machine) safeWide(a *account.Account) bool {
+	var sums margin.Sums
+	for i := a.First; i != account.None; {
+		p := m.accounts.Position(i)
+		if p.Qty != 0 {
+			l := m.legOf(p)
+			worst, armed := m.index.Worst(sideOf(p.Qty), i, l.Mark)
+			if !armed {
+				return false
+			}
+			l.Mark = worst
+			sums.Add(&l)
+		}
+		i = m.accounts.Next(p)
+	}
+	return surplusOf(a, &sums).Sign() >= 0
 }
 
 // look judges an account that the event may have hurt and reports whether decide
@@ -111,6 +150,9 @@ func (m *Machine) look(s account.Slot) bool {
 	case a.Flags != 0 || a.Pending != 0 || a.Wallet < 0 && m.accounts.Flat(s):
 		m.rest(a)
 		return true
+	}
+	if !m.scan && m.safe(a) {
+		return false
 	}
 	healthy, known := m.gather(a)
 	if known && !healthy {
@@ -136,13 +178,14 @@ func (m *Machine) station(s account.Slot) {
 		m.rest(a)
 	case a.Flags != 0 || a.Pending != 0:
 		m.rush(a)
-	default:
+	case !m.safe(a):
 		healthy, known := m.gather(a)
 		m.place(a, healthy, known)
 	}
 }
 
-// place is station for an account that is not in anybody's hands, as gather found it.
+// place is station for an account that is in nobody's hands and not safe, as gather
+// found it.
 func (m *Machine) place(a *account.Account, healthy, known bool) {
 	switch {
 	case a.Waiting:
@@ -161,20 +204,10 @@ func (m *Machine) place(a *account.Account, healthy, known bool) {
 	}
 }
 
-// arm gives the account in hand new triggers, unless those it has are still safe.
+// arm gives the account in hand new triggers.
 func (m *Machine) arm() {
 	g := m.gathered
 	prices := g.prices[:len(g.at)]
-	armed := true
-	for k, i := range g.at {
-		if armed = m.index.At(i) == trigger.Armed; !armed {
-			break
-		}
-		prices[k] = m.index.Bound(sideOf(m.accounts.Position(i).Qty), i)
-	}
-	if armed && g.within(prices) {
-		return
-	}
 	g.bands(prices)
 	for k, i := range g.at {
 		p := m.accounts.Position(i)

@@ -21,7 +21,9 @@ import (
 // steepest at its end. 29/32 of the surplus is given out, to each leg in proportion
 // to its notional, so that every mark may move by the same part of itself. The rest
 // is slack, which lets triggers stay where they are while a position changes a
-// little: see [Within].
+// little: they are still good if the account is healthy at the worst marks they
+// allow, all at once. What a leg leaves falls as its mark goes the adverse way, for
+// margin is continuous and its rate below 1, so no other marks are worse.
 //
 // Requires surplus >= 0, at 1e-24, that of the legs; quantities other than 0; marks
 // above 0; as many triggers as legs.
@@ -56,22 +58,6 @@ func Bands(surplus fixedpoint.Int256, legs []Leg, triggers []fixedpoint.Price) {
 			triggers[i] = end + 1
 		}
 	}
-}
-
-// Within reports whether surplus is enough for all legs to reach their bounds at
-// once: as long as no mark has passed its bound the account is healthy then. A bound
-// on the other side of its mark counts as at the mark. Requires what Bands does.
-func Within(surplus fixedpoint.Int256, legs []Leg, bounds []fixedpoint.Price) bool {
-	for i := range legs {
-		l := &legs[i]
-		bound := min(bounds[i], l.Mark)
-		if l.Qty < 0 {
-			bound = max(bounds[i], l.Mark)
-		}
-		// Both factors are negative for a short.
-		surplus = surplus.Sub(fixedpoint.Value(l.Qty, l.Mark-bound).MulInt64(l.slope(bound)))
-	}
-	return surplus.Sign() >= 0
 }
 
 // slope is what a step of the leg's value costs of the surplus at most, at 1e-8, on

@@ -66,7 +66,7 @@ func (c *curve) sign(price, half int64) int {
 // given: it judges half a step of a price without a division.
 func (t *Tiers) maintenanceTwice(twice fixedpoint.Int256) fixedpoint.Int256 {
 	i := 0
-	for i < t.n-1 && t.rows[i].limit.MulInt64(2).Less(twice) {
+	for i < t.n-1 && t.limits[i].MulInt64(2).Less(twice) {
 		i++
 	}
 	return twice.MulInt64(t.rows[i].mmr).Sub(t.rows[i].cum.MulInt64(2))

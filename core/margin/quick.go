@@ -7,21 +7,23 @@ import (
 	"github.com/backstop-fund/backstop/fixedpoint"
 )
 
-// Quick is [Sums], [Bands] and [Within] in 128 bits: the same verdict and bands as
-// sure at a fraction of the cost, for accounts of ordinary size. It is what runs for
-// every account an event may have hurt; where it cannot be sure, the others decide.
+// Quick is [Sums] and [Bands] in 128 bits: the same verdict and bands as sure at a
+// fraction of the cost, for accounts of ordinary size. It is what runs for every
+// account an event may have hurt; where it cannot be sure, the others decide.
 //
-// It is scratch of 1 KiB: kept from account to account, and begun anew with Reset.
+// It is scratch of 4 KiB: kept from account to account, and begun anew with Reset.
 //
 // # Why nothing wraps
 //
 // A leg counts only if its notional is below 2^92 at 1e-16, some 4.9e11 in the
-// settlement asset, and at most 16 legs do. Then equity is below 2^97 at 1e-16,
-// and at 1e-24, where it is compared, both sides stay below 2^124.
+// settlement asset, and at most 64 legs do. A leg adds its notional times 1 - mmr
+// and its cum, or takes away its notional times 1 + mmr less its cum, which is at
+// most the margin: less than 2^120 at 1e-24. Costs and wallet come to less than
+// 65 x 2^63 at 1e-8, which is less than 2^123 at 1e-24. All in all that is below
+// 2^127.
 type Quick struct {
-	value fixedpoint.Int128 // sum of mark values at 1e-16
+	value fixedpoint.Int128 // sum of mark values less maintenance margins, at 1e-24
 	cost  fixedpoint.Int128 // at 1e-8
-	mm    fixedpoint.Int128 // at 1e-24
 	n     int
 	legs  [quickLegs]quickLeg
 }
@@ -31,18 +33,16 @@ type quickLeg struct {
 	qty, mark int64
 	notional  fixedpoint.Int128 // at 1e-16
 	tiers     *Tiers
-	tier      int
+	slope     uint64 // at the mark, see [Leg.slope]
 }
 
 const (
-	quickLegs = 16
+	quickLegs = 64
 	quickHigh = 1 << (92 - 64) // bound of the high word of a notional
 )
 
 // Reset begins another account.
-func (q *Quick) Reset() {
-	q.value, q.cost, q.mm, q.n = fixedpoint.Int128{}, fixedpoint.Int128{}, fixedpoint.Int128{}, 0
-}
+func (q *Quick) Reset() { q.value, q.cost, q.n = fixedpoint.Int128{}, fixedpoint.Int128{}, 0 }
 
 // Add counts one leg, which has a mark; false if the account is not for Quick.
 func (q *Quick) Add(qty fixedpoint.Qty, cost fixedpoint.Amount, mark fixedpoint.Price, tiers *Tiers) bool {
@@ -53,23 +53,23 @@ func (q *Quick) Add(qty fixedpoint.Qty, cost fixedpoint.Amount, mark fixedpoint.
 		return false
 	}
 	n := fixedpoint.Int128{Hi: int64(hi), Lo: lo}
+	r := &tiers.rows[tiers.find(n)]
 	l := &q.legs[q.n]
 	q.n++
+	slope := uint64(fixedpoint.One - (r.mmr ^ sign - sign))
+	l.qty, l.mark, l.notional, l.tiers, l.slope = int64(qty), int64(mark), n, tiers, slope
+	v := times(n, slope)
 	back := fixedpoint.Int128{Hi: sign, Lo: uint64(sign)}
-	q.value = q.value.Add(fixedpoint.Int128{Hi: n.Hi ^ sign, Lo: lo ^ uint64(sign)}.Sub(back))
+	q.value = q.value.Add(fixedpoint.Int128{Hi: v.Hi ^ sign, Lo: v.Lo ^ uint64(sign)}).Sub(back).Add(r.cum)
 	q.cost = q.cost.Add(fixedpoint.Int128From(int64(cost)))
-	tier := tiers.find(n)
-	r := &tiers.rows[tier]
-	q.mm = q.mm.Add(times(n, uint64(r.mmr))).Sub(r.cum)
-	l.qty, l.mark, l.notional, l.tiers, l.tier = int64(qty), int64(mark), n, tiers, tier
 	return true
 }
 
 // Surplus returns equity - maintenance margin at 1e-24 for a wallet less pending
 // fees; an account is healthy where it is not below 0.
 func (q *Quick) Surplus(wallet fixedpoint.Amount) fixedpoint.Int128 {
-	free := times(fixedpoint.Int128From(int64(wallet)).Sub(q.cost), fixedpoint.One)
-	return times(q.value.Add(free), fixedpoint.One).Sub(q.mm)
+	free := fixedpoint.Int128From(int64(wallet)).Sub(q.cost)
+	return q.value.Add(times(free, fixedpoint.One*fixedpoint.One))
 }
 
 // Bands is [Bands] of the legs added. Requires surplus >= 0, that of the legs, and
@@ -79,15 +79,15 @@ func (q *Quick) Bands(surplus fixedpoint.Int128, triggers []fixedpoint.Price) {
 	total := fixedpoint.Int128{}
 	for i := range legs {
 		l := &legs[i]
-		total = total.Add(times(l.notional, l.slope(l.tier)))
+		total = total.Add(times(l.notional, l.slope))
 	}
 	part := quickShare(surplus, total)
 	steep, steeper := fixedpoint.Int128{}, false
 	for i := range legs {
 		l := &legs[i]
-		tier := l.tierAt(l.reach(part))
-		steeper = steeper || tier != l.tier
-		steep = steep.Add(times(l.notional, max(l.slope(l.tier), l.slope(tier))))
+		slope := max(l.slope, l.slopeAt(l.reach(part)))
+		steeper = steeper || slope != l.slope
+		steep = steep.Add(times(l.notional, slope))
 	}
 	if steeper {
 		part = quickShare(surplus, steep)
@@ -104,57 +104,12 @@ func (q *Quick) Bands(surplus fixedpoint.Int128, triggers []fixedpoint.Price) {
 	}
 }
 
-// Within is [Within] of the legs added; it may say no where that says yes, as it
-// does for bounds so far away that the way there needs more than 128 bits.
-func (q *Quick) Within(surplus fixedpoint.Int128, bounds []fixedpoint.Price) bool {
-	for i := range q.legs[:q.n] {
-		l := &q.legs[i]
-		bound := int64(bounds[i])
-		way := l.mark - bound
-		if l.qty < 0 {
-			way = -way
-		}
-		if way <= 0 { // on the other side of the mark: counts as at the mark
-			continue
-		}
-		hi, lo := bits.Mul64(uint64(way), l.size())
-		if hi >= quickHigh {
-			return false
-		}
-		surplus = surplus.Sub(times(fixedpoint.Int128{Hi: int64(hi), Lo: lo}, l.slope(l.tierAt(bound))))
-	}
-	return surplus.Sign() >= 0
-}
-
-func (l *quickLeg) size() uint64 {
-	mask := uint64(l.qty >> 63)
-	return (uint64(l.qty) ^ mask) - mask
-}
-
-// slope is as [Leg.slope], of a tier.
-func (l *quickLeg) slope(tier int) uint64 {
-	if l.qty > 0 {
-		return uint64(fixedpoint.One - l.tiers.rows[tier].mmr)
-	}
-	return uint64(fixedpoint.One + l.tiers.rows[tier].mmr)
-}
-
-// tierAt is the tier at a price on the adverse side of the mark: of a long the same
-// or one before, of a short the same or one behind.
-func (l *quickLeg) tierAt(price int64) int {
-	tier, rows := l.tier, l.tiers.rows[:l.tiers.n]
-	hi, lo := bits.Mul64(uint64(price), l.size())
-	n := fixedpoint.Int128{Hi: int64(hi), Lo: lo}
-	if l.qty > 0 {
-		for tier > 0 && !rows[tier-1].limit.Less(n) {
-			tier--
-		}
-		return tier
-	}
-	for tier < len(rows)-1 && rows[tier].limit.Less(n) {
-		tier++
-	}
-	return tier
+// slopeAt is as [Leg.slope].
+func (l *quickLeg) slopeAt(price int64) uint64 {
+	sign := l.qty >> 63
+	hi, lo := bits.Mul64(uint64(price), uint64(l.qty^sign-sign))
+	mmr := l.tiers.rows[l.tiers.find(fixedpoint.Int128{Hi: int64(hi), Lo: lo})].mmr
+	return uint64(fixedpoint.One - (mmr ^ sign - sign))
 }
 
 // reach is as [Leg.reach].

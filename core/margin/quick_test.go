@@ -28,7 +28,7 @@ func TestQuickAgainstSums(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var quick Quick
 		var sums Sums
-		for range rapid.IntRange(0, 20).Draw(t, "legs") {
+		for range rapid.IntRange(0, 70).Draw(t, "legs") {
 			size := rapid.IntRange(1, 62).Draw(t, "bits")
 			l := Leg{
 				Qty:   fixedpoint.Qty(rapid.Int64Range(-1<<size, 1<<size).Draw(t, "qty")),
@@ -61,8 +61,7 @@ func TestQuickAgainstSums(t *testing.T) {
 	}
 }
 
-// Quick gives the very bands that Bands gives, from the same leading bits, and says
-// of bounds what Within says unless they are too far away for it.
+// Quick gives the very bands that Bands gives, from the same leading bits.
 func TestQuickBandsAgainstBands(t *testing.T) {
 	const unit = fixedpoint.One
 	var tiers Tiers
@@ -71,11 +70,11 @@ func TestQuickBandsAgainstBands(t *testing.T) {
 		{Floor: 50_000 * unit, Cap: 600_000 * unit, MMR: 500_000, Cum: 50 * unit},
 		{Floor: 600_000 * unit, MMR: 99_999_999, Cum: 50*unit + 600_000*99_499_999},
 	})
-	within, without := 0, 0
+	taken := 0
 	rapid.Check(t, func(t *rapid.T) {
 		var quick Quick
 		var sums Sums
-		legs := make([]Leg, rapid.IntRange(1, 16).Draw(t, "legs"))
+		legs := make([]Leg, rapid.IntRange(1, 64).Draw(t, "legs"))
 		for i := range legs {
 			legs[i] = Leg{
 				Qty:   fixedpoint.Qty(rapid.Int64Range(1, 1<<rapid.IntRange(1, 62).Draw(t, "qty bits")).Draw(t, "qty")),
@@ -97,25 +96,9 @@ func TestQuickBandsAgainstBands(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Fatalf("quick bands %v, bands %v", got, want)
 		}
-		far := false
-		for i := range want {
-			if want[i] == 0 && legs[i].Qty < 0 {
-				want[i] = 1<<63 - 1
-			}
-			want[i] += fixedpoint.Price(rapid.Int64Range(-2, 2).Draw(t, "shift"))
-			want[i] = max(want[i], 0) // beyond the largest it has wrapped
-			far = far || fixedpoint.Value(legs[i].Qty, want[i]-legs[i].Mark).Abs().Hi >= quickHigh
-		}
-		switch yes := quick.Within(left, want); {
-		case yes != Within(left.Wide(), legs, want) && (yes || !far):
-			t.Fatalf("quick says %v of %v", yes, want)
-		case yes:
-			within++
-		default:
-			without++
-		}
+		taken++
 	})
-	if within == 0 || without == 0 {
-		t.Errorf("%d draws were within their bounds, %d not: the test says nothing", within, without)
+	if taken == 0 {
+		t.Fatal("no account was for Quick")
 	}
 }

@@ -1,6 +1,9 @@
 package margin
 
 import (
+	"math"
+	"math/bits"
+
 	"github.com/backstop-fund/backstop/core/event"
 	"github.com/backstop-fund/backstop/fixedpoint"
 )
@@ -8,18 +11,20 @@ import (
 // Tiers is an accepted table of maintenance-margin tiers, in the form the check
 // reads it. The last tier is open-ended.
 type Tiers struct {
-	n     int
-	rows  [event.MaxTiers]row
-	given [event.MaxTiers]event.Tier
+	n      int
+	limits [event.MaxTiers]fixedpoint.Int128 // highest notional of a tier, at 1e-16; none of the last
+	rows   [event.MaxTiers]row
+	given  [event.MaxTiers]event.Tier
 }
 
-// row is a tier as the check reads it, apart from what it does not: one cache
-// line holds it.
+// row is a tier as the check reads it, apart from what it does not.
 type row struct {
-	limit fixedpoint.Int128 // highest notional of the tier, at 1e-16; unused in the last
-	mmr   int64
-	cum   fixedpoint.Int128 // at 1e-24
+	mmr int64
+	cum fixedpoint.Int128 // at 1e-24
 }
+
+// unlimited is above every notional.
+var unlimited = fixedpoint.Int128{Hi: math.MaxInt64, Lo: math.MaxUint64}
 
 // CheckTiers tells what is wrong with a table: the fault, the tier it is in
 // counted from 1, and the right value for a [event.FloorGap] and a
@@ -71,12 +76,14 @@ func rightCum(before, t event.Tier) (cum fixedpoint.Amount, exact bool) {
 // Set makes t hold a table that CheckTiers accepts.
 func (t *Tiers) Set(tiers []event.Tier) {
 	*t = Tiers{n: len(tiers)}
+	for i := range t.limits {
+		t.limits[i] = unlimited
+	}
 	for i, s := range tiers {
-		t.rows[i] = row{
-			limit: fixedpoint.Mul64(int64(s.Cap), fixedpoint.One),
-			mmr:   int64(s.MMR),
-			cum:   fixedpoint.Mul64(int64(s.Cum), fixedpoint.One*fixedpoint.One),
+		if i < len(tiers)-1 {
+			t.limits[i] = fixedpoint.Mul64(int64(s.Cap), fixedpoint.One)
 		}
+		t.rows[i] = row{mmr: int64(s.MMR), cum: fixedpoint.Mul64(int64(s.Cum), fixedpoint.One*fixedpoint.One)}
 	}
 	copy(t.given[:], tiers)
 }
@@ -87,14 +94,29 @@ func (t *Tiers) Len() int { return t.n }
 // Row returns the i-th tier as it was given.
 func (t *Tiers) Row(i int) event.Tier { return t.given[i] }
 
-// find returns the tier of a notional at 1e-16. A notional equal to a cap
-// belongs to that tier.
+// find returns the tier of a notional at 1e-16, which is not negative. A notional
+// equal to a cap belongs to that tier.
+//
+// Limits rise, so the tier is how many of them are below the notional. Among the
+// first four they are counted without a branch: accounts of a market are in all of
+// these, and a branch would be predicted wrong.
 func (t *Tiers) find(notional fixedpoint.Int128) int {
-	i := 0
-	for i < t.n-1 && t.rows[i].limit.Less(notional) {
+	i := below(&t.limits[0], notional) + below(&t.limits[1], notional) +
+		below(&t.limits[2], notional) + below(&t.limits[3], notional)
+	if i < 4 {
+		return int(i)
+	}
+	for int(i) < t.n-1 && below(&t.limits[i], notional) != 0 {
 		i++
 	}
-	return i
+	return int(i)
+}
+
+// below is 1 if a limit is below a notional, else 0. Neither is negative.
+func below(limit *fixedpoint.Int128, notional fixedpoint.Int128) uint64 {
+	_, b := bits.Sub64(limit.Lo, notional.Lo, 0)
+	_, b = bits.Sub64(uint64(limit.Hi), uint64(notional.Hi), b)
+	return b
 }
 
 // Maintenance returns notional x mmr - cum at 1e-24 for a notional at 1e-16.

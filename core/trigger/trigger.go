@@ -224,6 +224,19 @@ func (x *Index) Bound(s Side, at int32) fixedpoint.Price {
 	return price(codeEnd - x.nodes[at].key)
 }
 
+// Worst returns the price, at the mark or on the adverse side of it, that the mark
+// does not reach before the position's trigger fires; false unless it is armed.
+func (x *Index) Worst(s Side, at int32, mark fixedpoint.Price) (fixedpoint.Price, bool) {
+	key := x.nodes[at].key
+	if uint32(key) > codeEnd {
+		return 0, false
+	}
+	if s == Below {
+		return min(price(key), mark), true
+	}
+	return max(price(codeEnd-key), mark), true
+}
+
 // Quiet reports whether nothing happens at a mark: no position of either side fires
 // or waits, and both windows stay. It runs for every mark.
 func (x *Index) Quiet(contract int32, mark fixedpoint.Price) bool {
