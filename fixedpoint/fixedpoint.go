@@ -22,6 +22,8 @@
 // error and a [Split] larger than its scratch.
 package fixedpoint
 
+import "math/bits"
+
 const (
 	// Digits is the number of decimals a value carries.
 	Digits = 8
@@ -52,7 +54,15 @@ func Value(q Qty, p Price) Int128 { return Mul64(int64(q), int64(p)) }
 func Quote(q Qty, p Price) (Amount, bool) {
 	// Half-even treats a number and its negative alike: rounding the signed
 	// product is rounding its magnitude.
-	quote, ok := Value(q, p).Rescale(HalfEven).Int64()
+	hi, lo := bits.Mul64(magnitude(int64(q)), magnitude(int64(p)))
+	if hi > uint64(One)/2 { // above 2^63, before rounding
+		return 0, false
+	}
+	n, rem := bits.Div64(hi, lo, uint64(One))
+	if rem > uint64(One)/2 || rem == uint64(One)/2 && n&1 == 1 {
+		n++
+	}
+	quote, ok := signed(n, int64(q)^int64(p) < 0)
 	return Amount(quote), ok
 }
 

@@ -48,10 +48,10 @@ func holdings(tiers *margin.Tiers) []holding {
 }
 
 // healthy is the machine's check: in 128 bits where they are enough.
-func (h *holding) healthy(q *margin.Quick) bool {
-	q.Reset()
-	if l := &h.leg; q.Add(l.Qty, l.Cost, l.Mark, l.Tiers) {
-		return q.Surplus(h.wallet).Sign() >= 0
+func (h *holding) healthy() bool {
+	var y margin.Tally
+	if l := &h.leg; y.Add(l.Qty, l.Cost, l.Mark, l.Tiers) {
+		return y.Surplus(h.wallet).Sign() >= 0
 	}
 	var s margin.Sums
 	s.Add(&h.leg)
@@ -65,10 +65,9 @@ func BenchmarkMarginCheck(b *testing.B) {
 	tiers := new(margin.Tiers)
 	tiers.Set(table)
 	list := holdings(tiers)
-	var quick margin.Quick
 	ours := func() (n int) {
 		for i := range list {
-			if list[i].healthy(&quick) {
+			if list[i].healthy() {
 				n++
 			}
 		}

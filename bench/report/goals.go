@@ -56,7 +56,7 @@ var goals = []goal{
 	{"the same, batch 16", "RingMPSC/producers=2/batch=16", "ns/event", 6, []beside{
 		prototype(1.2), peer("Go channel", "RingMPSC/producers=2/batch=16/peer=channel", 0)}},
 
-	{"exact margin check of a position, tiers included", "MarginCheck/Quick", "ns/position", 6, []beside{
+	{"exact margin check of a position, tiers included", "MarginCheck/Tally", "ns/position", 6, []beside{
 		peer("apd", "MarginCheck/peer=apd", 40), peer("shopspring", "MarginCheck/peer=shopspring", 0)}},
 	{"trigger moved, one of 1e6", "TriggerMove/triggers=1e6/peer=heap", "ns/trigger", 0, []beside{
 		peer("4-ary heap", "TriggerMove/triggers=1e6/peer=heap", 0),

@@ -149,13 +149,21 @@ func (t *Table) Ahead(ids []event.AccountID, at []int32) (sum uint64) {
 	for i, id := range ids {
 		at[i] = 0
 		if s := t.Find(id); s != None {
-			home := min(int(s)*t.perHome, len(t.positions)-1)
-			last := min(home+t.perHome, len(t.positions)) - 1
-			sum ^= uint64(t.accounts[s].First) ^ uint64(t.positions[home].next) ^ uint64(t.positions[last].next)
-			at[i] = int32(home)
+			home, read := t.Home(s)
+			sum ^= uint64(t.accounts[s].First) ^ read
+			at[i] = home
 		}
 	}
 	return sum
+}
+
+// Home is the first position of an account's home, which is read, and nothing done
+// with it: where it is follows from the slot, so its memory can be on its way before
+// the account has come. The sum says nothing.
+func (t *Table) Home(s Slot) (at int32, sum uint64) {
+	home := min(int(s)*t.perHome, len(t.positions)-1)
+	last := min(home+t.perHome, len(t.positions)) - 1
+	return int32(home), uint64(t.positions[home].next) ^ uint64(t.positions[last].next)
 }
 
 // Len returns how many accounts are open.

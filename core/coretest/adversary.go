@@ -28,6 +28,7 @@ type Adversary struct {
 
 	m         *machine.Machine // as it is before the event in hand; only looked at
 	now       int64
+	sequence  uint64 // of the one source
 	loading   bool
 	contracts []market
 	queue     []step
@@ -103,7 +104,7 @@ func NewAdversary(choose func(n int) int, reach *Reach) *Adversary {
 	}
 	switch {
 	case choose(10) == 9:
-		a.temper.contracts, a.temper.broad = 18+choose(3), true
+		a.temper.contracts, a.temper.broad = 34+choose(3), true
 	case choose(10) == 9:
 		a.temper.accounts = 100 + choose(200)
 	}
@@ -119,7 +120,7 @@ func NewAdversary(choose func(n int) int, reach *Reach) *Adversary {
 func (a *Adversary) Limits() machine.Limits {
 	each := 3
 	if a.temper.broad {
-		each = 14
+		each = 26
 	}
 	return machine.Limits{
 		Accounts: a.temper.accounts, Positions: each*a.temper.accounts + a.temper.room,
@@ -176,6 +177,10 @@ func (a *Adversary) stamped(e event.Event) event.Event {
 	if n := a.choose(16); n > 0 {
 		a.now += int64(n-1) * 1e6
 		e[0].SetTime(a.now)
+	}
+	if a.choose(8) == 7 { // once more what was sent, now and then
+		a.sequence += uint64(min(a.choose(32), 1))
+		e[0].SetSource(1, a.sequence)
 	}
 	return e
 }

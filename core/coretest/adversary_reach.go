@@ -34,7 +34,7 @@ const (
 	WokenByLive         // going live, somebody was acted on
 	WokenByTiers        // a change of tiers, and somebody was acted on
 	WokenByFirst        // a contract's first mark, and somebody was acted on
-	BroadBreach         // an account of more than 16 positions is acted on at such a price
+	BroadBreach         // an account of more than 32 positions is acted on at such a price
 	Flip                // a fill through zero
 	Replaced            // an account_state
 	Closed              // an account closed, its slot free for another
@@ -95,7 +95,7 @@ func (r *Reach) count(a *Adversary, hit, any bool) {
 	case FirstBreach, Squeezed:
 		r.add(s.kind, hit && next && step)
 		r.add(GapBreach, hit && !(next && step))
-		r.add(BroadBreach, hit && len(a.view.Positions) > 16)
+		r.add(BroadBreach, hit && len(a.view.Positions) > 32)
 	case BelowMargin:
 		r.add(s.kind, hit && next)
 	case StepAtMargin:

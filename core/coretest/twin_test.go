@@ -26,6 +26,37 @@ type lockstep struct {
 	events      int
 	restores    int
 	ahead       [2]event.AccountID
+	quiet       quiet
+}
+
+// quiet counts events that the index booked the short way, by what they are like.
+type quiet [shapeEnd]uint64
+
+const (
+	quietTick = iota
+	quietFill
+	quietTrade
+	quietFees
+	quietTransfer
+	quietSource
+	quietHedge
+	shapeEnd
+)
+
+var quietNames = [shapeEnd]string{"tick", "fill", "trade", "trade with fees", "transfer", "fact of a source", "fill of a hedge leg"}
+
+func (q *quiet) count(e event.Event) {
+	h := &e[0]
+	fill := h.Kind() == event.KindFill || h.Kind() == event.KindTrade
+	for shape, is := range [shapeEnd]bool{
+		quietTick: h.Kind() == event.KindTick, quietFill: h.Kind() == event.KindFill, quietTrade: h.Kind() == event.KindTrade && len(e) == 1,
+		quietFees: h.Kind() == event.KindTrade && len(e) == 2, quietTransfer: h.Kind() == event.KindTransfer,
+		quietSource: h.Has(event.FlagSource), quietHedge: fill && h.Side() != event.Both,
+	} {
+		if is {
+			q[shape]++
+		}
+	}
 }
 
 func newLockstep(l machine.Limits) (*lockstep, error) {
@@ -43,7 +74,11 @@ func (l *lockstep) step(e event.Event) error {
 	l.got.Reset()
 	l.want.Reset()
 	l.index.Ahead(e[0].Accounts(l.ahead[:0])) // which must not show either
+	before := l.index.Stats().Quiet
 	l.index.Apply(e, l.got)
+	if l.index.Stats().Quiet > before {
+		l.quiet.count(e)
+	}
 	l.scan.Apply(e, l.want)
 	if got, want := l.got.All(), l.want.All(); !slices.Equal(got, want) {
 		return &divergence{got, want}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/backstop-fund/backstop/core/account"
 	"github.com/backstop-fund/backstop/core/event"
+	"github.com/backstop-fund/backstop/core/margin"
 	"github.com/backstop-fund/backstop/fixedpoint"
 )
 
@@ -52,18 +53,17 @@ func (m *Machine) handle() {
 // quickSurplus is the surplus of sums at 1e-24 where 128 bits are enough for it and
 // all marks are known.
 func (m *Machine) quickSurplus(a *account.Account) (surplus fixedpoint.Int128, sure bool) {
-	q := &m.gathered.quick
-	q.Reset()
+	var t margin.Tally
 	for i := a.First; i != account.None; {
 		p := m.accounts.Position(i)
 		c := &m.contracts[p.Contract]
-		if c.mark == 0 || !q.Add(p.Qty, p.Cost, c.mark, c.tiers) {
+		if c.mark == 0 || !t.Add(p.Qty, p.Cost, c.mark, c.tiers) {
 			return surplus, false
 		}
 		i = m.accounts.Next(p)
 	}
 	free, fit := fitsLess(a.Wallet, a.Pending)
-	return q.Surplus(free), fit
+	return t.Surplus(free), fit
 }
 
 // decide brings one account's case forward: recovered, another round, or resolved.

@@ -103,6 +103,8 @@ type Machine struct {
 	index     *trigger.Index
 	scan      bool // look at all holders instead, sort and ask all members
 	timers    timers
+	// quietUntil is when an event may have more to do than it says: see dueAt.
+	quietUntil int64
 
 	// The event in hand.
 	fx       *event.Effects
@@ -209,9 +211,21 @@ func (m *Machine) findSource(id event.Source) int {
 // Apply applies one event under the next sequence and appends its effects to fx.
 // A refused event gives one rejected effect and changes nothing else.
 func (m *Machine) Apply(e event.Event, fx *event.Effects) (seq uint64, code event.Reject) {
-	if len(e) == 1 && !m.scan && m.quietTick(e, fx) {
+	if len(e) > 0 && !m.scan && m.quietly(e, fx) {
 		return m.seq, event.Accepted
 	}
+	code = m.applyWhole(e, fx)
+	m.quietUntil = m.dueAt()
+	if invariant.Enabled && code == event.Accepted {
+		if err := m.Check(); err != nil {
+			panic(err)
+		}
+	}
+	return m.seq, code
+}
+
+// applyWhole is Apply for all there may be to do.
+func (m *Machine) applyWhole(e event.Event, fx *event.Effects) event.Reject {
 	m.seq++
 	m.fx = fx
 	fx.Begin(m.seq)
@@ -220,9 +234,9 @@ func (m *Machine) Apply(e event.Event, fx *event.Effects) (seq uint64, code even
 	m.changed = m.changed[:0]
 	m.equities = m.equities[:0]
 	m.stats.Events++
-	if code = m.accept(e); code != event.Accepted {
+	if code := m.accept(e); code != event.Accepted {
 		m.reject(code)
-		return m.seq, code
+		return code
 	}
 	if m.heldMarks > 0 {
 		// Who began to wait for a mark in this event may find it here.
@@ -243,12 +257,7 @@ func (m *Machine) Apply(e event.Event, fx *event.Effects) (seq uint64, code even
 		}
 	}
 	m.reportFunds()
-	if invariant.Enabled {
-		if err := m.Check(); err != nil {
-			panic(err)
-		}
-	}
-	return m.seq, event.Accepted
+	return event.Accepted
 }
 
 // accept checks e and, unless it is refused, makes its own change.
@@ -492,6 +501,7 @@ func (m *Machine) Arenas(yield func([]byte) bool) {
 // Stats counts what a machine has done and how full it is.
 type Stats struct {
 	Events   uint64
+	Quiet    uint64                    // of these, how many decided nothing and were booked the short way
 	Looked   uint64                    // accounts that marks had looked at
 	Rejected [event.RejectCodes]uint64 // by code
 

@@ -96,8 +96,7 @@ func (g *legs) bands(prices []fixedpoint.Price) {
 // an event concerns, and to find it out no more has to be looked at than to judge them
 // at the marks as they are.
 func (m *Machine) safe(a *account.Account) bool {
-	q := &m.gathered.quick
-	q.Reset()
+	var left margin.Tally
 	for i := a.First; i != account.None; {
 		p := m.accounts.Position(i)
 		if p.Qty != 0 {
@@ -106,7 +105,7 @@ func (m *Machine) safe(a *account.Account) bool {
 			if !armed {
 				return false
 			}
-			if !q.Add(p.Qty, p.Cost, worst, c.tiers) {
+			if !left.Add(p.Qty, p.Cost, worst, c.tiers) {
 				return m.safeWide(a)
 			}
 		}
@@ -116,7 +115,7 @@ func (m *Machine) safe(a *account.Account) bool {
 	if !fit {
 		return m.safeWide(a)
 	}
-	return q.Surplus(free).Hi >= 0
+	return left.Surplus(free).Hi >= 0
 }
 
 // safeWide is safe for what is not for margin.Quick.

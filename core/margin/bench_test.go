@@ -63,16 +63,15 @@ func BenchmarkMarginCheck(b *testing.B) {
 	if want < 300 || want > 700 {
 		b.Fatalf("workload drifted: %d of %d are healthy", want, len(accounts))
 	}
-	var q margin.Quick
 	for _, c := range []struct {
 		name    string
 		healthy func(i int) bool
 	}{
 		{"Sums", sums},
-		{"Quick", func(i int) bool {
-			q.Reset()
+		{"Tally", func(i int) bool {
+			var y margin.Tally
 			l := &accounts[i].leg
-			return q.Add(l.Qty, l.Cost, l.Mark, l.Tiers) && q.Surplus(accounts[i].wallet).Sign() >= 0
+			return y.Add(l.Qty, l.Cost, l.Mark, l.Tiers) && y.Surplus(accounts[i].wallet).Sign() >= 0
 		}},
 	} {
 		b.Run(c.name, func(b *testing.B) {

@@ -7,69 +7,90 @@ import (
 	"github.com/backstop-fund/backstop/fixedpoint"
 )
 
-// Quick is [Sums] and [Bands] in 128 bits: the same verdict and bands as sure at a
-// fraction of the cost, for accounts of ordinary size. It is what runs for every
-// account an event may have hurt; where it cannot be sure, the others decide.
-//
-// It is scratch of 4 KiB: kept from account to account, and begun anew with Reset.
+// Tally is [Sums] in 128 bits: the same verdict as sure at a fraction of the cost, for
+// accounts of ordinary size. It is what runs for every account an event may have hurt;
+// where it cannot be sure, Sums decides. The zero value is an account without legs.
 //
 // # Why nothing wraps
 //
 // A leg counts only if its notional is below 2^92 at 1e-16, some 4.9e11 in the
-// settlement asset, and at most 64 legs do. A leg adds its notional times 1 - mmr
+// settlement asset, and at most 32 legs do. A leg adds its notional times 1 - mmr
 // and its cum, or takes away its notional times 1 + mmr less its cum, which is at
 // most the margin: less than 2^120 at 1e-24. Costs and wallet come to less than
-// 65 x 2^63 at 1e-8, which is less than 2^123 at 1e-24. All in all that is below
+// 33 x 2^63 at 1e-8, which is less than 2^122 at 1e-24. All in all that is below
 // 2^127.
-type Quick struct {
+type Tally struct {
 	value fixedpoint.Int128 // sum of mark values less maintenance margins, at 1e-24
 	cost  fixedpoint.Int128 // at 1e-8
 	n     int
-	legs  [quickLegs]quickLeg
 }
 
-// quickLeg is a leg with what the verdict needed of it.
-type quickLeg struct {
-	qty, mark int64
-	notional  fixedpoint.Int128 // at 1e-16
-	tiers     *Tiers
-	slope     uint64 // at the mark, see [Leg.slope]
-}
-
-const (
-	quickLegs = 64
-	quickHigh = 1 << (92 - 64) // bound of the high word of a notional
-)
-
-// Reset begins another account.
-func (q *Quick) Reset() { q.value, q.cost, q.n = fixedpoint.Int128{}, fixedpoint.Int128{}, 0 }
-
-// Add counts one leg, which has a mark; false if the account is not for Quick.
-func (q *Quick) Add(qty fixedpoint.Qty, cost fixedpoint.Amount, mark fixedpoint.Price, tiers *Tiers) bool {
-	// A mark is above 0, so the sign is that of the quantity.
+// Add counts one leg; false if the account is not for Tally. A mark may be 0: it is
+// one nowhere, but the worst that a long has to expect.
+func (y *Tally) Add(qty fixedpoint.Qty, cost fixedpoint.Amount, mark fixedpoint.Price, tiers *Tiers) bool {
+	// A mark is not below 0, so the sign is that of the quantity.
 	sign := int64(qty) >> 63
 	hi, lo := bits.Mul64(uint64(int64(qty)^sign-sign), uint64(mark))
-	if hi >= quickHigh || q.n >= quickLegs {
+	if hi >= quickHigh || y.n >= quickLegs {
 		return false
 	}
+	y.n++
 	n := fixedpoint.Int128{Hi: int64(hi), Lo: lo}
-	r := &tiers.rows[tiers.find(n)]
-	l := &q.legs[q.n]
-	q.n++
-	slope := uint64(fixedpoint.One - (r.mmr ^ sign - sign))
-	l.qty, l.mark, l.notional, l.tiers, l.slope = int64(qty), int64(mark), n, tiers, slope
-	v := times(n, slope)
+	// The tier is how many limits are below the notional. Among the first four they are
+	// counted without a branch, which would be predicted wrong: the accounts of a market
+	// are in all of these.
+	tier := below(&tiers.limits[0], n) + below(&tiers.limits[1], n) + below(&tiers.limits[2], n) + below(&tiers.limits[3], n)
+	if tier > 3 {
+		tier = uint64(tiers.find(n))
+	}
+	r := &tiers.rows[tier]
+	v := times(n, r.slope(sign))
 	back := fixedpoint.Int128{Hi: sign, Lo: uint64(sign)}
-	q.value = q.value.Add(fixedpoint.Int128{Hi: v.Hi ^ sign, Lo: v.Lo ^ uint64(sign)}).Sub(back).Add(r.cum)
-	q.cost = q.cost.Add(fixedpoint.Int128From(int64(cost)))
+	y.value = y.value.Add(fixedpoint.Int128{Hi: v.Hi ^ sign, Lo: v.Lo ^ uint64(sign)}).Sub(back).Add(r.cum)
+	y.cost = y.cost.Add(fixedpoint.Int128From(int64(cost)))
 	return true
 }
 
 // Surplus returns equity - maintenance margin at 1e-24 for a wallet less pending
 // fees; an account is healthy where it is not below 0.
-func (q *Quick) Surplus(wallet fixedpoint.Amount) fixedpoint.Int128 {
-	free := fixedpoint.Int128From(int64(wallet)).Sub(q.cost)
-	return q.value.Add(times(free, fixedpoint.One*fixedpoint.One))
+func (y *Tally) Surplus(wallet fixedpoint.Amount) fixedpoint.Int128 {
+	free := fixedpoint.Int128From(int64(wallet)).Sub(y.cost)
+	return y.value.Add(times(free, fixedpoint.One*fixedpoint.One))
+}
+
+// slope is as [Leg.slope], for a quantity of a sign that is 0 or -1.
+func (r *row) slope(sign int64) uint64 { return uint64(fixedpoint.One - (r.mmr ^ sign - sign)) }
+
+// Quick is a Tally that remembers its legs, for [Bands] in 128 bits. It is scratch of
+// 2 KiB: kept from account to account, and begun anew with Reset.
+type Quick struct {
+	Tally
+	legs [quickLegs]quickLeg
+}
+
+// quickLeg is a leg as it was added.
+type quickLeg struct {
+	qty, mark int64
+	tiers     *Tiers
+	slope     uint64            // at the mark, see [Leg.slope]
+	notional  fixedpoint.Int128 // at 1e-16
+}
+
+const (
+	quickLegs = 32
+	quickHigh = 1 << (92 - 64) // bound of the high word of a notional
+)
+
+// Reset begins another account.
+func (q *Quick) Reset() { q.Tally = Tally{} }
+
+// Add is [Tally.Add]. Bands asks for a mark above 0.
+func (q *Quick) Add(qty fixedpoint.Qty, cost fixedpoint.Amount, mark fixedpoint.Price, tiers *Tiers) bool {
+	if !q.Tally.Add(qty, cost, mark, tiers) {
+		return false
+	}
+	q.legs[q.n-1] = quickLeg{qty: int64(qty), mark: int64(mark), tiers: tiers}
+	return true
 }
 
 // Bands is [Bands] of the legs added. Requires surplus >= 0, that of the legs, and
@@ -79,6 +100,8 @@ func (q *Quick) Bands(surplus fixedpoint.Int128, triggers []fixedpoint.Price) {
 	total := fixedpoint.Int128{}
 	for i := range legs {
 		l := &legs[i]
+		l.notional = l.value(l.mark)
+		l.slope = l.slopeAt(l.mark)
 		total = total.Add(times(l.notional, l.slope))
 	}
 	part := quickShare(surplus, total)
@@ -104,12 +127,16 @@ func (q *Quick) Bands(surplus fixedpoint.Int128, triggers []fixedpoint.Price) {
 	}
 }
 
-// slopeAt is as [Leg.slope].
-func (l *quickLeg) slopeAt(price int64) uint64 {
+// value is |qty| x price.
+func (l *quickLeg) value(price int64) fixedpoint.Int128 {
 	sign := l.qty >> 63
 	hi, lo := bits.Mul64(uint64(price), uint64(l.qty^sign-sign))
-	mmr := l.tiers.rows[l.tiers.find(fixedpoint.Int128{Hi: int64(hi), Lo: lo})].mmr
-	return uint64(fixedpoint.One - (mmr ^ sign - sign))
+	return fixedpoint.Int128{Hi: int64(hi), Lo: lo}
+}
+
+// slopeAt is as [Leg.slope].
+func (l *quickLeg) slopeAt(price int64) uint64 {
+	return l.tiers.rows[l.tiers.find(l.value(price))].slope(l.qty >> 63)
 }
 
 // reach is as [Leg.reach].

@@ -28,7 +28,7 @@ func TestQuickAgainstSums(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var quick Quick
 		var sums Sums
-		for range rapid.IntRange(0, 70).Draw(t, "legs") {
+		for range rapid.IntRange(0, 36).Draw(t, "legs") {
 			size := rapid.IntRange(1, 62).Draw(t, "bits")
 			l := Leg{
 				Qty:   fixedpoint.Qty(rapid.Int64Range(-1<<size, 1<<size).Draw(t, "qty")),
@@ -74,7 +74,7 @@ func TestQuickBandsAgainstBands(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var quick Quick
 		var sums Sums
-		legs := make([]Leg, rapid.IntRange(1, 64).Draw(t, "legs"))
+		legs := make([]Leg, rapid.IntRange(1, 32).Draw(t, "legs"))
 		for i := range legs {
 			legs[i] = Leg{
 				Qty:   fixedpoint.Qty(rapid.Int64Range(1, 1<<rapid.IntRange(1, 62).Draw(t, "qty bits")).Draw(t, "qty")),

@@ -96,20 +96,12 @@ func (t *Tiers) Row(i int) event.Tier { return t.given[i] }
 
 // find returns the tier of a notional at 1e-16, which is not negative. A notional
 // equal to a cap belongs to that tier.
-//
-// Limits rise, so the tier is how many of them are below the notional. Among the
-// first four they are counted without a branch: accounts of a market are in all of
-// these, and a branch would be predicted wrong.
 func (t *Tiers) find(notional fixedpoint.Int128) int {
-	i := below(&t.limits[0], notional) + below(&t.limits[1], notional) +
-		below(&t.limits[2], notional) + below(&t.limits[3], notional)
-	if i < 4 {
-		return int(i)
-	}
-	for int(i) < t.n-1 && below(&t.limits[i], notional) != 0 {
+	i := 0
+	for below(&t.limits[i], notional) != 0 { // the last one's is above all
 		i++
 	}
-	return int(i)
+	return i
 }
 
 // below is 1 if a limit is below a notional, else 0. Neither is negative.

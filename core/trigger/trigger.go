@@ -126,7 +126,7 @@ func price(c int32) fixedpoint.Price {
 		return math.MaxInt64
 	}
 	m := 1<<63 | uint64(c&(1<<codeBits-1))<<(63-codeBits)
-	return fixedpoint.Price(m >> (64 - c>>codeBits))
+	return fixedpoint.Price(m >> 1 >> ((63 - c>>codeBits) & 63))
 }
 
 // key is where a trigger stands in its ladder; 0 never fires.
@@ -227,14 +227,17 @@ func (x *Index) Bound(s Side, at int32) fixedpoint.Price {
 // Worst returns the price, at the mark or on the adverse side of it, that the mark
 // does not reach before the position's trigger fires; false unless it is armed.
 func (x *Index) Worst(s Side, at int32, mark fixedpoint.Price) (fixedpoint.Price, bool) {
-	key := x.nodes[at].key
-	if uint32(key) > codeEnd {
+	code := x.nodes[at].key
+	if uint32(code) > codeEnd {
 		return 0, false
 	}
-	if s == Below {
-		return min(price(key), mark), true
+	if s == Above {
+		code = codeEnd - code
 	}
-	return max(price(codeEnd-key), mark), true
+	if p := price(code); p < mark == (s == Below) {
+		mark = p
+	}
+	return mark, true
 }
 
 // Quiet reports whether nothing happens at a mark: no position of either side fires
