@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"os"
 
 	"github.com/backstop-fund/backstop/core"
 	"github.com/backstop-fund/backstop/core/event"
@@ -111,6 +112,39 @@ func ExampleEngine_View() {
 	// 1 BTCUSDT
 	// 2 ETHUSDT
 	// wallet 100 <nil>
+	// <nil>
+}
+
+// Each snapshot is compared with what the one before it and the journal lead to.
+func ExampleVerify() {
+	dir, err := os.MkdirTemp("", "backstop")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	config := core.Config{Dir: dir, AutoAck: true}
+	for _, events := range [][]event.Event{venue(2), {{event.Tick(btc, 1_000*unit)}}} {
+		engine, err := core.Open(config)
+		if err != nil {
+			log.Fatal(err)
+		}
+		for _, e := range events {
+			if err := engine.Producer().Send(e); err != nil {
+				log.Fatal(err)
+			}
+		}
+		if err := engine.Close(); err != nil { // takes a snapshot
+			log.Fatal(err)
+		}
+	}
+	found, err := core.Verify(context.Background(), config)
+	for _, x := range found {
+		fmt.Println("snapshot of event", x.Snapshot.Sequence, "from", x.From, "by", x.Events, "events:", x.Err)
+	}
+	fmt.Println(err)
+	// Output:
+	// snapshot of event 6 from 0 by 6 events: <nil>
+	// snapshot of event 7 from 6 by 1 events: <nil>
 	// <nil>
 }
 

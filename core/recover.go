@@ -11,9 +11,9 @@ import (
 	"github.com/backstop-fund/backstop/core/journal"
 )
 
-// Progress is how far a replay has come.
+// Progress is how far a replay has come, or, of Verify, all of them together.
 type Progress struct {
-	Snapshot uint64 // where it began
+	Snapshot uint64 // where it began; of Verify, the present one
 	Sequence uint64 // the last event applied
 	// Done and Total are bytes of the journal, of which the last segment may hold
 	// less than it has: the share of the way, and so the time to go, are estimates
@@ -146,6 +146,11 @@ func (p *progress) frame(f *journal.Frame) {
 	p.last = now
 	p.Sequence, p.Done, p.Elapsed = f.First-1, p.before+p.end, now.Sub(p.begun)
 	p.tell(p.Progress)
+}
+
+// leap goes on after an event, with so many bytes done.
+func (p *progress) leap(sequence uint64, done int64) {
+	p.Snapshot, p.file, p.before, p.end = sequence, "", done, 0
 }
 
 func (p *progress) finish(sequence uint64) {

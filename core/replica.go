@@ -185,19 +185,8 @@ var errUnmet = errors.New("its chain value does not meet the journal")
 func (r *replica) restore(store *snapshot.Store, folder *journal.Folder, begin func(from uint64) (frames, error)) (frames, Recovery, error) {
 	var from frames
 	info, skipped, err := store.Newest(func(d *snapshot.Decoder) (err error) {
-		if from, err = r.meet(d.Header(), folder, begin); err != nil {
-			return err
-		}
-		if err := r.decode(d); err != nil {
-			if from != nil {
-				err = errors.Join(err, from.Close())
-			}
-			return err
-		}
-		if r.frame.Count == 0 {
-			return nil
-		}
-		return r.feed(&r.frame)
+		from, err = r.start(d, folder, begin)
+		return err
 	})
 	for _, why := range skipped {
 		if !errors.Is(why, snapshot.ErrCorrupt) && !errors.Is(why, errUnmet) {
@@ -229,6 +218,23 @@ func (r *replica) restore(store *snapshot.Store, folder *journal.Folder, begin f
 	}
 	from, err = begin(1)
 	return from, recovery, err
+}
+
+// start makes the replica what a snapshot says, and returns the frames to go on with,
+// nil without a journal. An errUnmet is about the snapshot's place in it.
+func (r *replica) start(d *snapshot.Decoder, folder *journal.Folder, begin func(from uint64) (frames, error)) (frames, error) {
+	from, err := r.meet(d.Header(), folder, begin)
+	if err != nil {
+		return nil, err
+	}
+	err = r.decode(d)
+	if err == nil && r.frame.Count > 0 {
+		err = r.feed(&r.frame)
+	}
+	if err != nil && from != nil {
+		return nil, errors.Join(err, from.Close())
+	}
+	return from, err
 }
 
 // meet finds a snapshot's place in the journal, and leaves the frame with its

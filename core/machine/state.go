@@ -29,6 +29,20 @@ const (
 	sectionRankings
 )
 
+var sectionNames = [...]string{
+	sectionEngine: "engine", sectionFunds: "funds", sectionContracts: "contracts", sectionAccounts: "accounts",
+	sectionPositions: "positions", sectionOrders: "orders", sectionSources: "sources", sectionRankings: "rankings",
+}
+
+// SectionName is what is in a section of a machine's snapshot, for a person to read;
+// empty for a section that is not the machine's.
+func SectionName(id uint32) string {
+	if id < uint32(len(sectionNames)) {
+		return sectionNames[id]
+	}
+	return ""
+}
+
 // writer is where a state goes: a snapshot, a digest, or both.
 type writer interface {
 	Section(id uint32)

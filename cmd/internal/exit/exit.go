@@ -66,6 +66,7 @@ var kinds = []struct {
 	kind error
 	code Code
 }{
+	{core.ErrDiffers, Corrupt},
 	{snapshot.ErrCorrupt, Corrupt},
 	{snapshot.ErrLocked, Unavailable},
 	{snapshot.ErrVersion, BadInput},
@@ -76,6 +77,7 @@ var kinds = []struct {
 	{snapshot.ErrMismatch, BadInput}, // intact, but written by other rules or under larger limits
 	{core.ErrConfig, BadInput},
 	{core.ErrAck, BadInput},
+	{core.ErrNothingBefore, BadInput},
 	{machine.ErrLimits, BadInput},
 }
 

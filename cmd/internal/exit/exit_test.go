@@ -45,6 +45,8 @@ func TestOf(t *testing.T) {
 		{"limits nothing can be built with", machine.ErrLimits, exit.BadInput},
 		{"sizes nothing can be built with", core.ErrConfig, exit.BadInput},
 		{"the history of another engine", core.ErrAck, exit.BadInput},
+		{"a snapshot that nothing leads to", fmt.Errorf("%w: %w", core.ErrDiffers, &snapshot.DifferenceError{}), exit.Corrupt},
+		{"a snapshot with nothing before it", core.ErrNothingBefore, exit.BadInput},
 		{"a given code", exit.With(exit.Usage, fs.ErrNotExist), exit.Usage},
 		{"a given code, wrapped", fmt.Errorf("feed: %w", exit.With(exit.Unavailable, fs.ErrNotExist)), exit.Unavailable},
 		{"a given code over a kind", exit.With(exit.Failure, snapshot.ErrCorrupt), exit.Failure},
