@@ -1,11 +1,13 @@
 package main
 
 import (
+	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
 
 	"github.com/backstop-fund/backstop/cmd/internal/terminal"
+	"github.com/backstop-fund/backstop/core"
 )
 
 func newJournal() *cobra.Command {
@@ -28,5 +30,20 @@ func watching(cmd *cobra.Command) func() *terminal.Progress {
 			return terminal.NewProgress(io.Discard)
 		}
 		return terminal.NewProgress(cmd.ErrOrStderr())
+	}
+}
+
+// replayed shows how far the engine's part has come with a journal, and how fast.
+func replayed(progress *terminal.Progress) func(core.Progress) {
+	var base uint64
+	begun := false
+	return func(p core.Progress) {
+		if !begun {
+			base, begun = p.Snapshot, true
+		}
+		progress.Step(int(p.Done>>10), int(p.Total>>10), func() string {
+			rate := float64(p.Sequence-min(base, p.Sequence)) / p.Elapsed.Seconds()
+			return fmt.Sprintf("event %s  %s/s", grouped(int64(p.Sequence)), grouped(int64(rate)))
+		})
 	}
 }

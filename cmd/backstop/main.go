@@ -9,6 +9,7 @@
 //	inspect   what a file on disk says, and whether it can be believed
 //	journal   the input as it was written down: as text, verified
 //	replay    the effects of it again
+//	verify    whether snapshots are what the journal leads to
 //	version   what this program was built from
 //
 // Results go to standard output, everything said about them to standard error.

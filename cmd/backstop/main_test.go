@@ -1,7 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"flag"
 	"io"
@@ -15,8 +18,10 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/backstop-fund/backstop/cmd/internal/exit"
+	"github.com/backstop-fund/backstop/core/event"
 	"github.com/backstop-fund/backstop/core/journal"
 	"github.com/backstop-fund/backstop/core/machine"
+	"github.com/backstop-fund/backstop/snapshot"
 )
 
 func TestMain(m *testing.M) {
@@ -38,6 +43,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":  exits,
 			"flip":   flip,
+			"forge":  forge,
 			"record": record,
 		},
 	})
@@ -73,6 +79,38 @@ func flip(ts *testscript.TestScript, neg bool, args []string) {
 	b := []byte(ts.ReadFile(args[0]))
 	b[offset] ^= 1
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o600))
+}
+
+// forge FILE: writes a snapshot again with more cash in its first fund, in a way that
+// every checksum and the digest fit.
+func forge(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: forge FILE")
+	}
+	const funds, cash = 2, 4 + 8 + event.NameSize // its section, and where in it
+	b := []byte(ts.ReadFile(args[0]))
+	d, err := snapshot.NewDecoder(bytes.NewReader(b), int64(len(b)))
+	ts.Check(err)
+	var file bytes.Buffer
+	e, err := snapshot.NewEncoder(&file, d.Header(), snapshot.None)
+	ts.Check(err)
+	digest := sha256.New()
+	for _, c := range d.Layout().Chunks { // so small a state has one a section
+		s := d.Section(c.Section)
+		raw := make([]byte, s.Left())
+		s.Raw(raw)
+		if c.Section == funds {
+			raw[cash+3]++
+		}
+		e.Section(c.Section)
+		e.Raw(raw)
+		if machine.SectionName(c.Section) != "" {
+			digest.Write(binary.LittleEndian.AppendUint32(nil, c.Section))
+			digest.Write(raw)
+		}
+	}
+	ts.Check(e.Finish([32]byte(digest.Sum(nil))))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), file.Bytes(), 0o600))
 }
 
 // record FILE FOLDER [SIZE]: writes the events of a file of NDJSON to a journal, three

@@ -37,7 +37,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return exit.Errorf(exit.Usage, "%w; see '%s --help'", err, cmd.CommandPath())
 	})
-	root.AddCommand(newApply(), newServe(), newDemo(), newFeed(), newTap(), newInspect(), newJournal(), newReplay(), newVersion())
+	root.AddCommand(newApply(), newServe(), newDemo(), newFeed(), newTap(), newInspect(), newJournal(), newReplay(), newVerify(), newVersion())
 	return root
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/term"
@@ -90,11 +91,28 @@ func (p *Progress) Step(done, total int, text func() string) {
 		fmt.Fprintln(p.w, line)
 		return
 	}
+	if total > 0 {
+		line = bar(done, total) + " " + line
+	}
 	if runes := []rune(line); len(runes) >= Width(p.w) {
 		line = string(runes[:Width(p.w)-1]) // a wrapped line could not be rewritten
 	}
 	fmt.Fprintf(p.w, "\r\x1b[K%s", line)
 	p.open = true
+}
+
+// barCells is how many characters a bar has.
+const barCells = 20
+
+// bar draws the part that is done, in eighths of a character.
+func bar(done, total int) string {
+	const eighths = "▏▎▍▌▋▊▉█"
+	n := 8 * barCells * min(done, total) / total
+	full := strings.Repeat("█", n/8)
+	if n%8 > 0 {
+		full += string([]rune(eighths)[n%8-1])
+	}
+	return full + strings.Repeat("░", barCells-(n+7)/8)
 }
 
 // End removes the line that is being rewritten.

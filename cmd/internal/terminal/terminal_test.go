@@ -87,8 +87,29 @@ func TestProgressOfATerminal(t *testing.T) {
 	if n := strings.Count(b.String(), "\r\x1b[K"); n != 3 {
 		t.Errorf("the line was cleared %d times in %q, want 3: two steps and the end", n, b.String())
 	}
-	if line, _, _ := strings.Cut(strings.TrimPrefix(b.String(), "working\n\r\x1b[K"), "\r"); len(line) != defaultWidth-1 {
-		t.Errorf("a line of %d columns would wrap or is cut short: want %d", len(line), defaultWidth-1)
+	if line, _, _ := strings.Cut(strings.TrimPrefix(b.String(), "working\n\r\x1b[K"), "\r"); len([]rune(line)) != defaultWidth-1 || !strings.HasPrefix(line, "█████░░░░░░░░░░░░░░░  25 %  xx") {
+		t.Errorf("a line of %d columns would wrap, is cut short or has no bar: want %d: %q", len([]rune(line)), defaultWidth-1, line)
+	}
+}
+
+// A bar has one width, however much of it is full, and only ever gets fuller.
+func TestBar(t *testing.T) {
+	before := 0
+	for done := range 1001 {
+		line := bar(done, 1000)
+		full := strings.Count(line, "█")
+		if len([]rune(line)) != barCells || full < before {
+			t.Fatalf("%d of 1000: %q", done, line)
+		}
+		before = full
+	}
+	for done, want := range map[int]string{
+		0: strings.Repeat("░", barCells), 1000: strings.Repeat("█", barCells), 2000: strings.Repeat("█", barCells),
+		25: "▌" + strings.Repeat("░", barCells-1), 525: strings.Repeat("█", 10) + "▌" + strings.Repeat("░", 9),
+	} {
+		if got := bar(done, 1000); got != want {
+			t.Errorf("%d of 1000: %q, want %q", done, got, want)
+		}
 	}
 }
 
