@@ -64,8 +64,8 @@ type Config struct {
 	// Shard is the risk unit, written into journal and snapshots. A Dir of another
 	// one is refused.
 	Shard uint32
-	// Progress, if set, is called by Open and Verify while they replay the journal,
-	// some ten times a second and at the end.
+	// Progress, if set, is called by Open, Verify and Prune while they replay the
+	// journal, some ten times a second, and at the end by the first two.
 	Progress func(Progress)
 	// FS is the file system of Dir, nil for that of the machine. A test brings one
 	// that fails or crashes where it says.

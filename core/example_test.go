@@ -122,7 +122,7 @@ func ExampleVerify() {
 		log.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	config := core.Config{Dir: dir, AutoAck: true}
+	config := core.Config{Dir: dir, Limits: small, AutoAck: true}
 	for _, events := range [][]event.Event{venue(2), {{event.Tick(btc, 1_000*unit)}}} {
 		engine, err := core.Open(config)
 		if err != nil {

@@ -90,7 +90,7 @@ type verifier struct {
 	config    Config
 	store     *snapshot.Store
 	snapshots []snapshot.Info // the oldest first
-	ahead     []int64         // bytes of the journal before each, as progress counts them
+	ahead     []int64         // bytes of the journal before each, and before the end, as progress counts them
 	progress  progress
 }
 
@@ -137,6 +137,7 @@ func (v *verifier) measure(segments []journal.Segment) {
 		}
 		before = info.Sequence
 	}
+	v.ahead = append(v.ahead, v.progress.Total)
 }
 
 // verify verifies the i-th snapshot. It returns the machine that was led to it, if

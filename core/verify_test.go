@@ -25,6 +25,13 @@ const apart = 1200
 // consumer has acknowledged, and returns their paths.
 func snapshots(t testing.TB, c core.Config, n int) []string {
 	t.Helper()
+	return snapshotsAcked(t, c, n, func(i int) bool { return i%apart < 2*apart/3 })
+}
+
+// snapshotsAcked is the same for a consumer that acknowledges what it reads after the
+// events that acks says.
+func snapshotsAcked(t testing.TB, c core.Config, n int, acks func(i int) bool) []string {
+	t.Helper()
 	c.EffectsSize, c.Keep = 1<<14, 100
 	e := open(t, c)
 	events := market(11, apart*n)
@@ -35,7 +42,7 @@ func snapshots(t testing.TB, c core.Config, n int) []string {
 		if (i+1)%(apart/3) == 0 {
 			digestOf(t, e)
 			durable(e)
-			for k := 0; !c.AutoAck; k++ {
+			for !c.AutoAck {
 				got, err := x.Poll(buf)
 				if err != nil {
 					t.Fatal(err)
@@ -43,7 +50,7 @@ func snapshots(t testing.TB, c core.Config, n int) []string {
 				if got == 0 {
 					break
 				}
-				if last := buf[got-1]; k < 2 {
+				if last := buf[got-1]; acks(i) {
 					if err := x.Ack(last.Seq, last.Index); err != nil {
 						t.Fatal(err)
 					}
