@@ -67,6 +67,10 @@
 // the state twice, and a CPU now and then. [Config.FollowElsewhere] and
 // [OpenFollower] have another process do it. It holds up nobody: it reads files.
 //
+// [Verify] finds out whether each snapshot is what the one before it and the journal
+// lead to, and [Prune] removes what of the journal nobody needs then. Both are for
+// whoever keeps the folder: the engine calls neither.
+//
 // # Threads
 //
 // A core of the zero [Config] is an ordinary goroutine that parks: right where it

@@ -39,6 +39,9 @@ func openDemoPast(c core.Config, e *core.Engine) (*demoPast, error) {
 	if err != nil {
 		return nil, err
 	}
+	if log.first() != 1 {
+		return nil, errors.Join(exit.Errorf(exit.BadInput, "%s: the journal was pruned, and the demonstration goes through all of it: begin in another folder", c.Dir), log.Close())
+	}
 	p := &demoPast{log: log, last: last, fx: event.NewEffects(256, nil)}
 	p.machine, err = machine.New(c.Limits)
 	if err == nil {

@@ -17,7 +17,7 @@ func newJournal() *cobra.Command {
 		Args:  usage(cobra.NoArgs),
 		RunE:  needsCommand,
 	}
-	cmd.AddCommand(newJournalDump(), newJournalVerify())
+	cmd.AddCommand(newJournalDump(), newJournalVerify(), newJournalPrune())
 	return cmd
 }
 

@@ -15,7 +15,8 @@ order: acknowledgements and refused events too. "backstop apply" of all of it, w
 engine's limits, ends in the engine's state and digest.
 
 Names are those that were bound when the event came, so the events before --from are
-applied too, from the newest snapshot before it or from the beginning.`
+applied too, from the newest snapshot before it or from the beginning. A pruned journal
+begins behind the oldest snapshot from which it goes on.`
 
 func newJournalDump() *cobra.Command {
 	cmd := &cobra.Command{

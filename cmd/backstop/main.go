@@ -7,7 +7,7 @@
 //	feed      mark prices from a file or a capture, or made up, as UDP datagrams
 //	tap       UDP mark prices as text or events, and what each line lost
 //	inspect   what a file on disk says, and whether it can be believed
-//	journal   the input as it was written down: as text, verified
+//	journal   the input as it was written down: as text, verified, pruned
 //	replay    the effects of it again
 //	verify    whether snapshots are what the journal leads to
 //	version   what this program was built from

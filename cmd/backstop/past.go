@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -24,8 +25,9 @@ type past struct {
 }
 
 // openPast opens the past of a folder such that its first event is from, or the first
-// there is for 0. It begins with the newest snapshot before that, or with nothing
-// where the journal begins at 1 and no snapshot helps.
+// there can be for 0: of a pruned journal that is the one behind the oldest snapshot
+// from which it goes on. It begins with the newest snapshot before from, or with
+// nothing where the journal begins at 1 and no snapshot helps.
 //
 // A machine without a snapshot has the limits of the flags of cmd, which must be
 // those the engine had; one with a snapshot has those it says, unless a flag is set.
@@ -35,10 +37,7 @@ func openPast(cmd *cobra.Command, dir string, from uint64, limits *machine.Limit
 		return nil, err
 	}
 	p := &past{log: log}
-	if from == 0 {
-		from = log.first()
-	}
-	if from < log.first() {
+	if from != 0 && from < log.first() {
 		err = exit.Errorf(exit.BadInput, "%s: the journal begins at event %d: what was before it has been pruned", dir, log.first())
 	}
 	if err == nil {
@@ -63,6 +62,12 @@ func (p *past) begin(cmd *cobra.Command, dir string, from uint64, limits *machin
 	if err != nil {
 		return err
 	}
+	if from == 0 {
+		if from = p.log.first(); from > 1 {
+			slices.Reverse(list) // the oldest first, and any will do
+			from = ^uint64(0)
+		}
+	}
 	var skipped error
 	for _, info := range list {
 		if info.Sequence >= from || info.Sequence+1 < p.log.first() {
@@ -78,8 +83,11 @@ func (p *past) begin(cmd *cobra.Command, dir string, from uint64, limits *machin
 		p.base = info.Sequence
 		return errors.Join(err, d.Close())
 	}
-	if p.log.first() != 1 {
-		err := fmt.Errorf("%s: the journal begins at event %d, and no snapshot leads to event %d", dir, p.log.first(), from)
+	if first := p.log.first(); first != 1 {
+		err := fmt.Errorf("%s: the journal begins at event %d, and there is no snapshot to begin with, of event %d or later", dir, first, first-1)
+		if from != ^uint64(0) {
+			err = fmt.Errorf("%s: the journal begins at event %d, and no snapshot leads to event %d", dir, first, from)
+		}
 		return errors.Join(exit.With(exit.Corrupt, err), skipped)
 	}
 	p.machine, err = machine.New(*limits)

@@ -15,7 +15,8 @@ the engine, whose machine it does not touch.
 
 It begins at the first event of the journal, or at --from, with the newest snapshot
 before that; where there is none it begins with nothing, and --max-accounts and the
-others must be what the engine has.`
+others must be what the engine has. A pruned journal begins behind the oldest snapshot
+from which it goes on.`
 
 const replayExample = `  backstop replay /var/lib/backstop --until 4711 --state --quiet
   backstop replay /var/lib/backstop --from 4711 --until 4711`
