@@ -45,6 +45,7 @@ type Follower struct {
 
 	snapshotAt   uint64 // next one due at this sequence
 	snapshotTime int64  // of the events, at the last one
+	requested    bool   // one is due, whenever that was
 	ready        bool   // a snapshot is due, and all applied is durable
 	diverged     error  // an ErrDiverged, once that is found
 	takenAt      uint64 // the last attempt was at this sequence
@@ -97,6 +98,7 @@ func (f *Follower) begin() (err error) {
 	}
 	recovery.Sequence, recovery.Effects, recovery.Elapsed = m.Sequence(), len(f.replica.kept.effects), time.Since(begun)
 	f.recovery = recovery
+	f.seen = recovery.Snapshot.Sequence // or it would have no name
 	f.schedule()
 	return nil
 }
@@ -104,6 +106,7 @@ func (f *Follower) begin() (err error) {
 // schedule sets when the next snapshot is due.
 func (f *Follower) schedule() {
 	m := f.replica.machine
+	f.requested = false
 	f.snapshotAt, f.snapshotTime = nextMultiple(m.Sequence(), f.config.SnapshotEvery), m.Time()
 }
 
@@ -123,11 +126,15 @@ func (f *Follower) Unacknowledged() []event.Effect {
 	return f.replica.kept.effects
 }
 
-// Due reports whether SnapshotEvery or SnapshotAfter ask for a snapshot.
+// Request has a snapshot be due at once, whatever SnapshotEvery and SnapshotAfter
+// say.
+func (f *Follower) Request() { f.requested = true }
+
+// Due reports whether SnapshotEvery, SnapshotAfter or Request ask for a snapshot.
 func (f *Follower) Due() bool {
 	m := f.replica.machine
 	after := f.config.SnapshotAfter
-	return m.Sequence() >= f.snapshotAt || after > 0 && m.Time()-f.snapshotTime >= int64(after)
+	return f.requested || m.Sequence() >= f.snapshotAt || after > 0 && m.Time()-f.snapshotTime >= int64(after)
 }
 
 // Step applies up to n events and returns how many that were: 0 if there are none
@@ -156,6 +163,7 @@ func (f *Follower) advance(until uint64) error {
 		if len(r.rest) == 0 {
 			frame, err := f.tail.Next()
 			if err == journal.ErrAgain {
+				f.ready = f.Due() && f.durable() >= r.machine.Sequence()
 				return nil
 			}
 			if err != nil {

@@ -181,3 +181,34 @@ func follow(t *testing.T, f *core.Follower) (snapshots int) {
 		}
 	}
 }
+
+// A snapshot that is asked for is due at once, also when nothing more comes, and
+// also where the follower has just begun with one.
+func TestFollowerRequest(t *testing.T) {
+	c := journaled(t)
+	c.FollowElsewhere, c.AutoAck = true, true
+	there := c
+	there.Limits = small
+	e := open(t, c)
+	mustSend(t, e.Producer(), market(8, 300)...)
+	mustClose(t, e)
+	for range 2 {
+		f, err := core.OpenFollower(there)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := follow(t, f); n != 0 || f.Due() {
+			t.Errorf("%d snapshots that nobody wants, or one due: %v", n, f.Due())
+		}
+		f.Request()
+		if !f.Due() {
+			t.Error("a snapshot was asked for, and none is due")
+		}
+		if n := follow(t, f); n != 1 || f.Durable() != 300 || f.Due() {
+			t.Errorf("%d snapshots, durable up to %d, due: %v; want the one asked for, of event 300", n, f.Durable(), f.Due())
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -3,6 +3,7 @@
 //
 //	apply     events from a file or standard input, effects to standard output
 //	serve     the engine: UDP ticks, NDJSON events in, effects out, snapshots
+//	follow    the snapshots of an engine in another process
 //	demo      a crash replayed against synthetic traders, through all of it
 //	feed      mark prices from a file or a capture, or made up, as UDP datagrams
 //	tap       UDP mark prices as text or events, and what each line lost

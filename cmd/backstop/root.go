@@ -21,7 +21,7 @@ Exit codes:
   3    bad input or configuration
   4    data corrupt
   5    unavailable: in use by somebody else, or nobody there
-  130  interrupted by SIGINT or SIGTERM (serve ends with 0 on SIGTERM)`
+  130  interrupted by SIGINT or SIGTERM (serve and follow end with 0 on SIGTERM)`
 
 // newRoot returns the program's commands.
 func newRoot() *cobra.Command {
@@ -37,7 +37,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return exit.Errorf(exit.Usage, "%w; see '%s --help'", err, cmd.CommandPath())
 	})
-	root.AddCommand(newApply(), newServe(), newDemo(), newFeed(), newTap(), newInspect(), newJournal(), newReplay(), newVerify(), newVersion())
+	root.AddCommand(newApply(), newServe(), newFollow(), newDemo(), newFeed(), newTap(), newInspect(), newJournal(), newReplay(), newVerify(), newVersion())
 	return root
 }
 

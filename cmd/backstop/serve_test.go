@@ -76,20 +76,27 @@ func shortDir(t *testing.T) string {
 // startServer runs serve with the sockets "events" and "effects" in dir.
 func startServer(t *testing.T, dir string, flags ...string) *served {
 	t.Helper()
+	events, effects := filepath.Join(dir, "events"), filepath.Join(dir, "effects")
+	return start(t, dir, "events are taken", append([]string{"serve", "--clock", "events", "--events", "unix:" + events, "--effects", "unix:" + effects}, flags...)...)
+}
+
+// start runs a command that goes on until it is stopped, and waits until it has logged
+// that it does.
+func start(t *testing.T, dir, ready string, args ...string) *served {
+	t.Helper()
 	s := &served{t: t, dir: dir, ended: make(chan exit.Code, 1)}
 	ctx, stop := context.WithCancelCause(context.Background())
 	s.stop = stop
-	args := append([]string{"serve", "--clock", "events", "--events", "unix:" + s.path("events"), "--effects", "unix:" + s.path("effects")}, flags...)
 	go func() { s.ended <- run(ctx, args, strings.NewReader(""), &s.out, &s.log) }()
 	t.Cleanup(func() {
 		if !s.stopped {
 			s.end(syscall.SIGTERM)
 		}
 		if t.Failed() {
-			t.Logf("log:\n%s", s.log.String())
+			t.Logf("log of %s:\n%s", args[0], s.log.String())
 		}
 	})
-	s.logged("events are taken")
+	s.logged(ready)
 	return s
 }
 

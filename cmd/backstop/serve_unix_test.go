@@ -26,3 +26,23 @@ func TestServeSnapshotSignal(t *testing.T) {
 	s.connect("events").send(crash)
 	consumer.until(crashLast)
 }
+
+// SIGUSR1 has a follower take a snapshot of what it has applied, though nothing comes.
+func TestFollowSnapshotSignal(t *testing.T) {
+	noLeaks(t)
+	dir := shortDir(t)
+	data := filepath.Join(dir, "data")
+	s := startServer(t, dir, append([]string{"--data", data, "--follow-elsewhere"}, fewAccounts...)...)
+	s.connect("events").send(market...)
+	s.connect("effects").read(3)
+	f := startFollow(t, data)
+	f.logged("caught up")
+	if err := syscall.Kill(syscall.Getpid(), syscall.SIGUSR1); err != nil {
+		t.Fatal(err)
+	}
+	taken := f.logged(`"file":"([^"]+)","sequence":[1-7],.*"message":"snapshot"`)
+	if found, err := examine(taken[1]); err != nil || found.fault != nil {
+		t.Errorf("%s: %v", taken[1], err)
+	}
+	s.logged("FollowElsewhere: the process that follows takes the snapshots") // it had the signal too
+}

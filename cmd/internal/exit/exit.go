@@ -78,6 +78,7 @@ var kinds = []struct {
 	{core.ErrConfig, BadInput},
 	{core.ErrAck, BadInput},
 	{core.ErrNothingBefore, BadInput},
+	{core.ErrNotDurable, Unavailable},
 	{machine.ErrLimits, BadInput},
 }
 

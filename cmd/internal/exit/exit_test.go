@@ -47,6 +47,7 @@ func TestOf(t *testing.T) {
 		{"the history of another engine", core.ErrAck, exit.BadInput},
 		{"a snapshot that nothing leads to", fmt.Errorf("%w: %w", core.ErrDiffers, &snapshot.DifferenceError{}), exit.Corrupt},
 		{"a snapshot with nothing before it", core.ErrNothingBefore, exit.BadInput},
+		{"a snapshot of what may be lost", core.ErrNotDurable, exit.Unavailable},
 		{"a given code", exit.With(exit.Usage, fs.ErrNotExist), exit.Usage},
 		{"a given code, wrapped", fmt.Errorf("feed: %w", exit.With(exit.Unavailable, fs.ErrNotExist)), exit.Unavailable},
 		{"a given code over a kind", exit.With(exit.Failure, snapshot.ErrCorrupt), exit.Failure},
