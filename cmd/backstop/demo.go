@@ -134,7 +134,7 @@ func (d *demoFlags) scenario() (*demoScenario, error) {
 // in it has ended.
 func (s *demoScenario) play(ctx context.Context, dir, effects string, mode core.JournalMode, progress *terminal.Progress) (*demoOutcome, error) {
 	defer progress.End()
-	r, err := newDemoReplay(s, dir, effects, mode)
+	r, err := newDemoReplay(s, dir, effects, mode, replayed(progress))
 	if err != nil {
 		return nil, err
 	}

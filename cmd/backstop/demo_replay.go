@@ -85,7 +85,7 @@ type demoOrder struct {
 	offload  bool
 }
 
-func newDemoReplay(s *demoScenario, dir, effects string, mode core.JournalMode) (*replay, error) {
+func newDemoReplay(s *demoScenario, dir, effects string, mode core.JournalMode, recovering func(core.Progress)) (*replay, error) {
 	r := &replay{
 		demoScenario: s,
 		config: core.Config{
@@ -96,7 +96,7 @@ func newDemoReplay(s *demoScenario, dir, effects string, mode core.JournalMode) 
 				Symbols: len(s.contracts), Funds: 1, Orders: 1 << 17, Sources: 1,
 			},
 			InputSize: inputSize, EffectsSize: effectsSize, Dir: dir, Journal: mode,
-			SnapshotEvery: demoSnapshotEvery, SegmentSize: demoSegment,
+			SnapshotEvery: demoSnapshotEvery, SegmentSize: demoSegment, Progress: recovering,
 		},
 		batch: make([]event.Effect, 256),
 		marks: make([]fixedpoint.Price, len(s.contracts)),

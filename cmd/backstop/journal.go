@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -33,16 +34,19 @@ func watching(cmd *cobra.Command) func() *terminal.Progress {
 	}
 }
 
-// replayed shows how far the engine's part has come with a journal, and how fast.
+// replayed shows how far one replay after the other has come with a journal, and how
+// fast.
 func replayed(progress *terminal.Progress) func(core.Progress) {
-	var base uint64
+	var base uint64 // where it began
+	var last time.Duration
 	begun := false
 	return func(p core.Progress) {
-		if !begun {
+		if !begun || p.Elapsed < last {
 			base, begun = p.Snapshot, true
 		}
+		last = p.Elapsed
 		progress.Step(int(p.Done>>10), int(p.Total>>10), func() string {
-			rate := float64(p.Sequence-min(base, p.Sequence)) / p.Elapsed.Seconds()
+			rate := float64(p.Sequence-min(base, p.Sequence)) / max(p.Elapsed, time.Millisecond).Seconds()
 			return fmt.Sprintf("event %s  %s/s", grouped(int64(p.Sequence)), grouped(int64(rate)))
 		})
 	}

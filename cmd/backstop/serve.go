@@ -15,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/backstop-fund/backstop/cmd/internal/exit"
+	"github.com/backstop-fund/backstop/cmd/internal/terminal"
 	"github.com/backstop-fund/backstop/core"
 	"github.com/backstop-fund/backstop/core/udptick"
 )
@@ -183,8 +184,10 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	log := newLog(cmd.ErrOrStderr())
-	f.engine.Progress = logProgress(log)
+	progress, end := recovering(cmd.ErrOrStderr(), log)
+	f.engine.Progress = progress
 	engine, err := core.Open(f.engine)
+	end()
 	if err != nil {
 		return err
 	}
@@ -352,6 +355,16 @@ func newLog(w io.Writer) zerolog.Logger {
 	return zerolog.New(w).Hook(zerolog.HookFunc(func(e *zerolog.Event, _ zerolog.Level, _ string) {
 		e.Str(zerolog.TimestampFieldName, time.Now().Format(time.RFC3339Nano))
 	}))
+}
+
+// recovering shows how far a recovery is: as a bar to a person who watches, in the log
+// otherwise. end takes the bar away.
+func recovering(w io.Writer, log zerolog.Logger) (show func(core.Progress), end func()) {
+	if !terminal.Watched(w) {
+		return logProgress(log), func() {}
+	}
+	p := terminal.NewProgress(w)
+	return replayed(p), p.End
 }
 
 // logProgress says every second how far a replay is, and when it will be through.
