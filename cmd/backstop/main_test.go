@@ -7,15 +7,18 @@ import (
 	"encoding/binary"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"go.uber.org/goleak"
 
 	"github.com/backstop-fund/backstop/cmd/internal/exit"
 	"github.com/backstop-fund/backstop/core/event"
@@ -29,7 +32,22 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	testscript.Main(m, map[string]func(){"backstop": main})
+	testscript.Main(leakless{m}, map[string]func(){"backstop": main})
+}
+
+// leakless fails a run of tests that leaves goroutines behind.
+type leakless struct{ tests *testing.M }
+
+func (l leakless) Run() int {
+	code := l.tests.Run()
+	if code != 0 {
+		return code
+	}
+	if err := goleak.Find(); err != nil {
+		fmt.Fprintln(os.Stderr, "goroutines are left behind:", err)
+		return 1
+	}
+	return 0
 }
 
 var update = flag.Bool("update", false, "rewrite the files that scripts compare with")
@@ -69,16 +87,22 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// flip FILE OFFSET: changes one bit of a byte.
+// flip FILE OFFSET: changes one bit of a byte. The name may be a pattern that one file
+// has.
 func flip(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: flip FILE OFFSET")
 	}
 	offset, err := strconv.Atoi(args[1])
 	ts.Check(err)
-	b := []byte(ts.ReadFile(args[0]))
+	found, err := filepath.Glob(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if len(found) != 1 {
+		ts.Fatalf("%s: %d files, want one", args[0], len(found))
+	}
+	b := []byte(ts.ReadFile(found[0]))
 	b[offset] ^= 1
-	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o600))
+	ts.Check(os.WriteFile(found[0], b, 0o600))
 }
 
 // forge FILE: writes a snapshot again with more cash in its first fund, in a way that
