@@ -10,9 +10,13 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/backstop-fund/backstop/core/event"
 	"github.com/backstop-fund/backstop/core/internal/invariant"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var adversaryEvents = flag.Int("adversary-events", 0, "events of adversaries to compare index and scan on; 0 for as many as take a few seconds")
 

@@ -12,8 +12,12 @@ import (
 	"strings"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/backstop-fund/backstop/snapshot"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var long = flag.Bool("long", false, "tests of damage that take minutes")
 
