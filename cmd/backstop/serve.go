@@ -108,7 +108,7 @@ func newServe() *cobra.Command {
 	f.StringVar(&s.journal, "journal", "sync", "`sync|async|off`: effects leave when their event is on the disk, when it is written, or at once")
 	f.DurationVar(&s.engine.SyncEvery, "sync-every", 0, "`time` after which an asynchronous journal is synced; 0 is 10ms")
 	f.Int64Var(&s.engine.SegmentSize, "segment-size", 0, "`bytes` of a file of the journal; 0 is 64 MiB")
-	f.BoolVar(&s.engine.FollowElsewhere, "follow-elsewhere", false, "another process follows the journal and takes the snapshots")
+	f.BoolVar(&s.engine.FollowElsewhere, "follow-elsewhere", false, "another process, backstop follow, follows the journal and takes the snapshots")
 	snapshotFlags(cmd, &s.engine)
 	f.IntVar(&s.engine.InputSize, "input-buffer", 1<<14, "`records` of 64 bytes in the input ring, a power of two")
 	f.IntVar(&s.engine.EffectsSize, "effects-buffer", 1<<16, "`effects` that may be unacknowledged, a power of two")
