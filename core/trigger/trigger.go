@@ -436,17 +436,22 @@ func (x *Index) recentre(l *ladder, base int32) {
 	l.base = base
 	x.moved++
 	loose := uint32(0)
-	for b := range int32(buckets) {
-		to := b - shift
-		if l.heads[b] == 0 || b > 0 && b < buckets-1 && to > 0 && to < buckets-1 {
-			continue
+	full := l.bits
+	l.top, l.bits = [words / 64]uint64{}, [words]uint64{}
+	for w, set := range full {
+		for ; set != 0; set &= set - 1 {
+			b := int32(w<<6 | bits.TrailingZeros64(set))
+			if to := b - shift; b > 0 && b < buckets-1 && to > 0 && to < buckets-1 {
+				l.set(to)
+				continue
+			}
+			last := l.heads[b]
+			for x.nodes[last-1].next != 0 {
+				last = x.nodes[last-1].next
+			}
+			x.nodes[last-1].next = loose
+			loose, l.heads[b] = l.heads[b], 0
 		}
-		last := l.heads[b]
-		for x.nodes[last-1].next != 0 {
-			last = x.nodes[last-1].next
-		}
-		x.nodes[last-1].next = loose
-		loose, l.heads[b] = l.heads[b], 0
 	}
 	from := max(shift, 0)
 	to := max(-shift, 0)
@@ -454,12 +459,6 @@ func (x *Index) recentre(l *ladder, base int32) {
 		copy(l.heads[to:to+n], l.heads[from:from+n])
 		clear(l.heads[:to])
 		clear(l.heads[to+n:])
-	}
-	l.top, l.bits = [words / 64]uint64{}, [words]uint64{}
-	for b := range int32(buckets) {
-		if l.heads[b] != 0 {
-			l.set(b)
-		}
 	}
 	for loose != 0 {
 		at := int32(loose - 1)
