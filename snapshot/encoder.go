@@ -27,12 +27,17 @@ type Encoder struct {
 	err       error
 
 	// buf has room for a chunk's header, then its raw bytes, then the part of a
-	// field that belongs to the next chunk: header and bytes leave in one write.
+	// field that belongs to the next chunk: header and bytes leave in one write. It
+	// grows to that size: the snapshot of a small state needs no more than a little.
 	buf    []byte
 	raw    []byte // buf after the chunk header
-	n      int    // raw bytes in use, less than ChunkSize between appends
+	n      int    // raw bytes in use, less than limit between appends
+	limit  int    // raw bytes that have room, 8 more of them than this; at most ChunkSize
 	packed []byte // the same for a packed chunk; nil without a codec
 }
+
+// smallestRaw is what a fresh encoder has room for.
+const smallestRaw = 4 << 10
 
 // NewEncoder writes the header h to w and returns an encoder for the rest. It
 // refuses too many capacities and an unknown codec.
@@ -43,8 +48,8 @@ func NewEncoder(w io.Writer, h Header, codec Codec) (*Encoder, error) {
 	if codec > S2 {
 		return nil, fmt.Errorf("snapshot: unknown codec %v", codec)
 	}
-	e := &Encoder{w: w, codec: codec, buf: make([]byte, entrySize+ChunkSize+8)}
-	e.raw = e.buf[entrySize:]
+	e := &Encoder{w: w, codec: codec}
+	e.room(smallestRaw)
 	if codec == S2 {
 		e.packed = make([]byte, entrySize+s2.MaxEncodedLen(ChunkSize))
 	}
@@ -104,7 +109,7 @@ func (e *Encoder) Bytes(p []byte) {
 // Raw appends p as it is; the reader must know its length.
 func (e *Encoder) Raw(p []byte) {
 	for len(p) > 0 {
-		n := copy(e.raw[e.n:ChunkSize], p)
+		n := copy(e.raw[e.n:e.limit], p)
 		p = p[n:]
 		e.advance(n)
 	}
@@ -136,16 +141,28 @@ func (e *Encoder) Finish(digest [DigestSize]byte) error {
 
 var errFinished = errors.New("snapshot: encoder used after Finish")
 
-// advance counts n bytes just put into raw and writes the chunk they may have
-// filled. n is at most 8 when it runs past the chunk's end.
+// advance counts n bytes just put into raw, makes room where they have filled it,
+// and writes the chunk they may have filled. n is at most 8 when it runs past limit.
 func (e *Encoder) advance(n int) {
 	e.n += n
-	if e.n >= ChunkSize {
+	if e.n >= e.limit {
 		e.writeFull()
 	}
 }
 
+// room makes place for so many raw bytes of a chunk.
+func (e *Encoder) room(limit int) {
+	e.limit = min(limit, ChunkSize)
+	buf := make([]byte, entrySize+e.limit+8)
+	copy(buf, e.buf)
+	e.buf, e.raw = buf, buf[entrySize:]
+}
+
 func (e *Encoder) writeFull() {
+	if e.limit < ChunkSize {
+		e.room(8 * e.limit)
+		return
+	}
 	e.writeChunk(e.raw[:ChunkSize])
 	e.n = copy(e.raw, e.raw[ChunkSize:e.n])
 }
