@@ -53,23 +53,43 @@ type writer interface {
 	Raw(p []byte)
 }
 
-// digester hashes the canonical form of a state.
+// digester hashes the canonical form of a state. It gathers fields, which are much
+// shorter than what a hash is fast for.
 type digester struct {
 	hash hash.Hash
-	buf  [8]byte
+	n    int // of buf, at most all but 8 bytes between fields
+	buf  [1024]byte
 }
+
+func newDigester() *digester { return &digester{hash: sha256.New()} }
 
 func (d *digester) Section(id uint32) { d.U32(id) }
 
-func (d *digester) U8(v uint8) { d.buf[0] = v; d.hash.Write(d.buf[:1]) }
+func (d *digester) U8(v uint8) { d.buf[d.n] = v; d.advance(1) }
 
-func (d *digester) U32(v uint32) { binary.LittleEndian.PutUint32(d.buf[:], v); d.hash.Write(d.buf[:4]) }
+func (d *digester) U32(v uint32) { binary.LittleEndian.PutUint32(d.buf[d.n:], v); d.advance(4) }
 
-func (d *digester) U64(v uint64) { binary.LittleEndian.PutUint64(d.buf[:], v); d.hash.Write(d.buf[:8]) }
+func (d *digester) U64(v uint64) { binary.LittleEndian.PutUint64(d.buf[d.n:], v); d.advance(8) }
 
 func (d *digester) I64(v int64) { d.U64(uint64(v)) }
 
-func (d *digester) Raw(p []byte) { d.hash.Write(p) }
+func (d *digester) Raw(p []byte) {
+	for len(p) > 0 {
+		n := copy(d.buf[d.n:len(d.buf)-7], p)
+		p = p[n:]
+		d.advance(n)
+	}
+}
+
+func (d *digester) advance(n int) {
+	if d.n += n; d.n > len(d.buf)-8 {
+		d.flush()
+	}
+}
+
+func (d *digester) flush() { d.hash.Write(d.buf[:d.n]); d.n = 0 }
+
+func (d *digester) sum() [32]byte { d.flush(); return [32]byte(d.hash.Sum(nil)) }
 
 // tee writes a state to a snapshot and hashes it on the way.
 type tee struct {
@@ -92,17 +112,17 @@ func (t tee) Raw(p []byte) { t.digester.Raw(p); t.enc.Raw(p) }
 // Digest returns the state digest: a function of the state alone, so that equal
 // states have equal digests, however reached. It walks all of it.
 func (m *Machine) Digest() [32]byte {
-	d := &digester{hash: sha256.New()}
+	d := newDigester()
 	m.write(d)
-	return [32]byte(d.hash.Sum(nil))
+	return d.sum()
 }
 
 // Encode writes the machine's sections and returns the state digest, which belongs
 // at the end of the snapshot. It leaves errors with enc.
 func (m *Machine) Encode(enc *snapshot.Encoder) ([32]byte, error) {
-	t := tee{&digester{hash: sha256.New()}, enc}
+	t := tee{newDigester(), enc}
 	m.write(t)
-	return [32]byte(t.hash.Sum(nil)), enc.Err()
+	return t.sum(), enc.Err()
 }
 
 func (m *Machine) write(w writer) {
