@@ -19,6 +19,7 @@ import (
 type replica struct {
 	limits  machine.Limits
 	machine *machine.Machine
+	used    bool // the machine is not as it was made
 	fx      *event.Effects
 	kept    retained
 
@@ -81,20 +82,33 @@ func (k *retained) drop(acked position) {
 
 // newReplica returns one that is at the beginning.
 func newReplica(c *Config) (*replica, error) {
-	m, err := machine.New(c.Limits)
-	if err != nil {
-		return nil, err
-	}
-	r := &replica{limits: c.Limits, machine: m, event: make(event.Event, 0, event.MaxRecords)}
+	r := &replica{limits: c.Limits, used: true, event: make(event.Event, 0, event.MaxRecords)}
 	r.kept.forgets = c.AutoAck
 	r.fx = event.NewEffects(gather, &r.kept)
-	return r, nil
+	return r, r.renew()
+}
+
+// renew goes back to the beginning. A machine that has done nothing stays: another
+// one costs as much memory again.
+func (r *replica) renew() (err error) {
+	r.kept.effects, r.kept.chain, r.frame, r.rest, r.chain = nil, 0, journal.Frame{}, nil, 0
+	if r.used {
+		r.machine, err = machine.New(r.limits)
+		r.used = err != nil
+	}
+	return err
 }
 
 // decode makes the replica what a snapshot says.
 func (r *replica) decode(d *snapshot.Decoder) (err error) {
+	if r.used {
+		if r.machine, err = machine.New(r.limits); err != nil {
+			return err
+		}
+	}
+	r.used = true
 	var effects []event.Effect
-	r.machine, effects, r.kept.chain, err = decode(r.limits, d)
+	effects, r.kept.chain, err = decode(r.machine, d)
 	if !r.kept.forgets {
 		r.kept.effects = effects
 	}
@@ -136,7 +150,7 @@ func (r *replica) feed(f *journal.Frame) error {
 	if f.First > r.machine.Sequence()+1 {
 		return fmt.Errorf("frame of sequence %d after event %d", f.First, r.machine.Sequence())
 	}
-	r.frame, r.rest = *f, f.Payload
+	r.frame, r.rest, r.used = *f, f.Payload, true
 	for seq := f.First; seq <= min(r.machine.Sequence(), f.Last()); seq++ {
 		_, n, err := event.Decode(r.event[:0], r.rest)
 		if err != nil {
@@ -202,11 +216,9 @@ func (r *replica) restore(store *snapshot.Store, folder *journal.Folder, begin f
 	if !errors.Is(err, snapshot.ErrNone) && (!errors.Is(err, snapshot.ErrCorrupt) || !whole) {
 		return nil, Recovery{}, err
 	}
-	fresh, newErr := machine.New(r.limits)
-	if newErr != nil {
-		return nil, Recovery{}, newErr
+	if err := r.renew(); err != nil {
+		return nil, Recovery{}, err
 	}
-	r.machine, r.kept.effects, r.kept.chain, r.frame, r.rest, r.chain = fresh, nil, 0, journal.Frame{}, nil, 0
 	if folder == nil {
 		return nil, recovery, nil
 	}

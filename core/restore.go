@@ -77,29 +77,29 @@ func encode(enc *snapshot.Encoder, m *machine.Machine, chain effectChain, unackn
 	return digest, enc.Err()
 }
 
-// decode restores what encode wrote, all of it. The machine compares digests.
-func decode(limits machine.Limits, d *snapshot.Decoder) (*machine.Machine, []event.Effect, effectChain, error) {
+// decode restores what encode wrote, all of it, into a fresh machine, which compares
+// digests.
+func decode(m *machine.Machine, d *snapshot.Decoder) ([]event.Effect, effectChain, error) {
 	h := d.Header()
 	if h.Rules != machine.RulesVersion {
-		return nil, nil, 0, fmt.Errorf("written by version %d of the rules, this build has %d", h.Rules, machine.RulesVersion)
+		return nil, 0, fmt.Errorf("written by version %d of the rules, this build has %d", h.Rules, machine.RulesVersion)
 	}
-	m, err := machine.Decode(limits, d)
-	if err != nil {
-		return nil, nil, 0, err
+	if err := m.Restore(d); err != nil {
+		return nil, 0, err
 	}
 	if m.Sequence() != h.Sequence {
-		return nil, nil, 0, fmt.Errorf("%w: state of sequence %d in a snapshot of %d", snapshot.ErrMismatch, m.Sequence(), h.Sequence)
+		return nil, 0, fmt.Errorf("%w: state of sequence %d in a snapshot of %d", snapshot.ErrMismatch, m.Sequence(), h.Sequence)
 	}
 	unacknowledged, err := decodeEffects(d.Section(effectsSection), h.Sequence)
 	if err != nil {
-		return nil, nil, 0, err
+		return nil, 0, err
 	}
 	s := d.Section(chainSection)
 	chain := effectChain(s.U64())
 	if err := s.Done(); err != nil {
-		return nil, nil, 0, err
+		return nil, 0, err
 	}
-	return m, unacknowledged, chain, d.Done()
+	return unacknowledged, chain, d.Done()
 }
 
 // decodeEffects reads the effects nobody acknowledged, all of them caused by

@@ -56,9 +56,18 @@ func (r *reader) done() error {
 // of the writer as long as the state fits.
 func Decode(l Limits, dec *snapshot.Decoder) (*Machine, error) {
 	m, err := New(l)
+	if err == nil {
+		err = m.Restore(dec)
+	}
 	if err != nil {
 		return nil, err
 	}
+	return m, nil
+}
+
+// Restore is Decode into a machine that is as New has made it. After an error it is
+// good for nothing.
+func (m *Machine) Restore(dec *snapshot.Decoder) error {
 	for _, s := range [...]struct {
 		id   uint32
 		read func(*reader)
@@ -75,11 +84,11 @@ func Decode(l Limits, dec *snapshot.Decoder) (*Machine, error) {
 		r := &reader{Section: dec.Section(s.id)}
 		s.read(r)
 		if err := r.done(); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if got := m.Digest(); got != dec.Digest() {
-		return nil, fmt.Errorf("%w: restored state has digest %x, the snapshot says %x", ErrState, got, dec.Digest())
+		return fmt.Errorf("%w: restored state has digest %x, the snapshot says %x", ErrState, got, dec.Digest())
 	}
 	for s := range m.accounts.Slots() {
 		if m.accounts.Open(s) {
@@ -89,7 +98,7 @@ func Decode(l Limits, dec *snapshot.Decoder) (*Machine, error) {
 	if invariant.Enabled {
 		m.startLedger()
 	}
-	return m, nil
+	return nil
 }
 
 // startLedger takes what is in the books as having come in from outside.
