@@ -14,10 +14,15 @@ type window struct {
 	size   int64 // of the file
 	buf    []byte
 	offset int64 // of buf in the file
+	ahead  int   // how much is read next, if there is so much
 }
 
-// ahead is how much is read at once.
-const ahead = len(zeros)
+// Who goes through a file reads ever more at once. Who follows one that grows finds
+// little behind what has come, and looks again and again.
+const (
+	firstAhead = 4 << 10
+	mostAhead  = len(zeros)
+)
 
 func (w *window) reset(file snapshot.File, size int64) {
 	w.file, w.size = file, size
@@ -25,7 +30,7 @@ func (w *window) reset(file snapshot.File, size int64) {
 }
 
 // forget drops what was read: the file may have grown since.
-func (w *window) forget() { w.buf, w.offset = w.buf[:0], 0 }
+func (w *window) forget() { w.buf, w.offset, w.ahead = w.buf[:0], 0, firstAhead }
 
 // at returns n bytes of the file, valid until the next call, or nil if it has
 // not so many.
@@ -34,7 +39,7 @@ func (w *window) at(offset int64, n int) ([]byte, error) {
 		return nil, nil
 	}
 	if offset < w.offset || offset+int64(n) > w.offset+int64(len(w.buf)) {
-		if err := w.load(offset, max(n, int(min(int64(ahead), w.size-offset)))); err != nil {
+		if err := w.load(offset, max(n, int(min(int64(w.ahead), w.size-offset)))); err != nil {
 			return nil, err
 		}
 	}
@@ -46,7 +51,7 @@ func (w *window) load(offset int64, n int) error {
 	if cap(w.buf) < n {
 		w.buf = make([]byte, 0, n)
 	}
-	w.buf, w.offset = w.buf[:n], offset
+	w.buf, w.offset, w.ahead = w.buf[:n], offset, min(4*w.ahead, mostAhead)
 	if err := readFull(w.file, w.buf, offset); err != nil {
 		w.forget()
 		return fmt.Errorf("journal: read %d bytes at %d of %d: %w", n, offset, w.size, err)
