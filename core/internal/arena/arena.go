@@ -8,9 +8,14 @@ import "unsafe"
 // a GiB at first touch, which is better paid before the first event.
 func New[T any](n int) []T {
 	s := make([]T, n)
-	clear(s)
+	for b := Of(s); len(b) > 0; b = b[min(page, len(b)):] {
+		b[0] = 0
+	}
 	return s
 }
+
+// page is the smallest there is.
+const page = 4 << 10
 
 // Empty returns a slice without elements and with room for n, likewise.
 func Empty[T any](n int) []T { return New[T](n)[:0] }
