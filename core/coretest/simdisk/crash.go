@@ -12,6 +12,7 @@ import (
 type inode struct {
 	folder bool
 	data   []byte // as a running program reads it
+	shared bool   // by another disk: whoever changes the data copies them first
 	length int    // as synced
 	// dirty are the sectors written since the last sync, and lost those whose sync
 	// failed: no later sync reaches them. Each is kept as it was when last durable.
@@ -53,6 +54,7 @@ func (f *inode) write(p []byte, off int) {
 		f.truncate(off)
 	}
 	f.touch(off, off+len(p))
+	f.own()
 	if end := off + len(p); end > len(f.data) {
 		f.data = append(f.data[:off], p...)
 		return
@@ -67,7 +69,15 @@ func (f *inode) truncate(size int) {
 		f.data = f.data[:size]
 		return
 	}
+	f.own()
 	f.data = append(f.data, make([]byte, size-old)...)
+}
+
+// own makes the data this file's alone.
+func (f *inode) own() {
+	if f.shared {
+		f.data, f.shared = bytes.Clone(f.data), false
+	}
 }
 
 func (f *inode) sync() {
@@ -133,6 +143,10 @@ func (f *inode) survive(rng *rand.Rand) *inode {
 	low, high := min(f.length, len(f.data)), max(f.length, len(f.data))
 	how := mood(rng.IntN(int(moods)))
 	size := [...]int{len(f.data), f.length, low + rng.IntN(high-low+1)}[how]
+	if size == len(f.data) && len(f.dirty)+len(f.lost) == 0 {
+		f.shared = true
+		return &inode{data: f.data, shared: true, length: size}
+	}
 	b := make([]byte, size)
 	copy(b, f.data)
 	unsynced := slices.Sorted(maps.Keys(f.dirty))
@@ -204,7 +218,9 @@ func (d *Disk) Clone() *Disk {
 	return c
 }
 
-// clone shares the kept sectors: nobody changes one.
+// clone shares the data, until one of the two changes them, and the kept sectors,
+// which nobody changes.
 func (f *inode) clone() *inode {
-	return &inode{f.folder, bytes.Clone(f.data), f.length, maps.Clone(f.dirty), maps.Clone(f.lost)}
+	f.shared = true
+	return &inode{f.folder, f.data, true, f.length, maps.Clone(f.dirty), maps.Clone(f.lost)}
 }

@@ -299,6 +299,7 @@ func (d *Disk) made(m *map[string]*inode) map[string]*inode {
 // is none.
 func (d *Disk) Bytes(name string) []byte {
 	if file := d.names[name]; file != nil {
+		file.own()
 		return file.data
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"time"
 
 	"github.com/backstop-fund/backstop/core"
 	"github.com/backstop-fund/backstop/core/coretest/simdisk"
@@ -56,6 +57,8 @@ type Plan struct {
 	Lies    simdisk.Lies // of its disk: seeded bugs
 	Forgets bool         // the consumer: after a restart it does not know what it had
 	Actions []Action
+
+	tape *tape // once it is recorded
 }
 
 // dir is the folder of every engine on its simulated disk.
@@ -69,7 +72,8 @@ func NewPlan(seed uint64, events int) *Plan {
 	p := &Plan{Seed: seed, Events: events, Forgets: r.IntN(2) == 0}
 	p.Config = core.Config{
 		Dir: dir, InputSize: 1 << (10 + r.IntN(2)), EffectsSize: 1 << (6 + r.IntN(6)),
-		SegmentSize: 1 << (18 + r.IntN(2)), Keep: 1 + r.IntN(3), Salt: seed | 1,
+		SegmentSize: 1 << (17 + r.IntN(2)), Keep: 1 + r.IntN(3), Salt: seed | 1,
+		SyncEvery: time.Hour, // of the wall clock, by which nothing may happen here
 	}
 	if r.IntN(4) > 0 {
 		p.Config.SnapshotEvery = uint64(20) << r.IntN(9)

@@ -82,9 +82,12 @@ func (p *Plan) Run() (report Report, err error) {
 		w.report.Trace = w.trace.Sum64()
 		report = w.report
 	}()
-	if w.tape, err = record(p.Seed, p.Events); err != nil {
-		return w.report, err
+	if p.tape == nil {
+		if p.tape, err = record(p.Seed, p.Events); err != nil {
+			return w.report, err
+		}
 	}
+	w.tape = p.tape
 	if w.twin, err = newTwin(w.tape); err != nil {
 		return w.report, err
 	}

@@ -105,48 +105,47 @@ func stride() int {
 	return 1
 }
 
-// operationsOfEngine are those of a small run up to its last action.
-func operationsOfEngine(seed uint64) (int, error) {
-	report, err := small(seed).Run()
-	return report.Ops, err
+// before is a plan in which something happens first.
+func before(a Action, p *Plan) *Plan {
+	return p.with(append([]Action{a}, p.Actions...))
 }
 
 // After a loss of power before any operation of the whole engine, and of the recovery
 // that follows, everything holds that a run of the simulator is held to.
 func TestCrashAtEveryOperation(t *testing.T) {
 	campaign(t, size(40, 1_000, 1_000_000), func(seed uint64) (int, error) {
-		ops, err := operationsOfEngine(seed)
+		whole := small(seed)
+		report, err := whole.Run()
 		if err != nil {
-			return 0, explain(small(seed), err)
+			return 0, explain(whole, err)
 		}
-		for cut := 0; cut < ops; cut += stride() {
-			p := small(seed)
-			p.Actions = append([]Action{{CutAt, cut, seed<<20 + uint64(cut)}}, p.Actions...)
+		for cut := 0; cut < report.Ops; cut += stride() {
+			p := before(Action{CutAt, cut, seed<<20 + uint64(cut)}, whole)
 			if _, err := p.Run(); err != nil {
-				return cut, fmt.Errorf("cut at operation %d of %d: %w", cut, ops, explain(p, err))
+				return cut, fmt.Errorf("cut at operation %d of %d: %w", cut, report.Ops, explain(p, err))
 			}
 		}
-		return ops, nil
+		return (report.Ops + stride() - 1) / stride(), nil
 	})
 }
 
 // Whatever operation of the whole engine fails, once: nothing is lost.
 func TestEveryOperationFailsOnce(t *testing.T) {
 	campaign(t, size(30, 300, 100_000), func(seed uint64) (int, error) {
-		ops, err := operationsOfEngine(seed)
+		whole := small(seed)
+		report, err := whole.Run()
 		if err != nil {
-			return 0, explain(small(seed), err)
+			return 0, explain(whole, err)
 		}
-		for at := 0; at < ops; at += stride() {
+		for at := 0; at < report.Ops; at += stride() {
 			for fault := range uint64(3) {
-				p := small(seed)
-				p.Actions = append([]Action{{Fail, at, fault}}, p.Actions...)
+				p := before(Action{Fail, at, fault}, whole)
 				if _, err := p.Run(); err != nil {
-					return at, fmt.Errorf("operation %d of %d fails: %w", at, ops, explain(p, err))
+					return at, fmt.Errorf("operation %d of %d fails: %w", at, report.Ops, explain(p, err))
 				}
 			}
 		}
-		return 3 * ops, nil
+		return 3 * ((report.Ops + stride() - 1) / stride()), nil
 	})
 }
 
