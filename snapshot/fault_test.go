@@ -7,6 +7,7 @@ package snapshot
 import (
 	"errors"
 	"io"
+	"math/rand/v2"
 	"strings"
 	"syscall"
 	"testing"
@@ -141,6 +142,25 @@ func TestCleanupFailsToo(t *testing.T) {
 	if err := promised(disk, 3, 3); err != nil {
 		t.Error(err)
 	}
+}
+
+// A folder that somebody made and could not sync is synced by who finds it: what is
+// published in it survives a loss of power.
+func TestFolderOfAFailedOpeningSurvives(t *testing.T) {
+	faults(t, newSimFS(), func(t *testing.T, disk simFS, kind string, fault error) {
+		if s, err := openSim(disk, 3); err == nil {
+			_ = s.Close() // the lock is gone, whatever it says
+		}
+		disk.Fault = nil
+		if acked := openAndCommit(disk, 0, 3); acked != 1 {
+			t.Fatalf("%d snapshots after a failed opening", acked)
+		}
+		for seed := range uint64(8) {
+			if err := promised(simFS{disk.Restart(rand.New(rand.NewPCG(seed, 3)))}, 1, 3); err != nil {
+				t.Error(err)
+			}
+		}
+	})
 }
 
 // Opening a folder that holds a leftover: any failure is told, and harms nothing.

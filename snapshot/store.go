@@ -76,16 +76,10 @@ func OpenStore(dir string, keep int, o Options) (*Store, error) {
 
 // own creates the folder, locks it and clears it of leftovers.
 func (s *Store) own() error {
-	switch err := s.fs.Mkdir(s.dir); {
-	case err == nil:
-		// The folder's own entry must survive, or its files would not.
-		if err := s.fs.SyncDir(filepath.Dir(s.dir)); err != nil {
-			return err
-		}
-	case !errors.Is(err, fs.ErrExist):
+	err := s.fs.Mkdir(s.dir)
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	var err error
 	if s.lock, err = s.fs.Lock(filepath.Join(s.dir, lockName)); err != nil {
 		return err
 	}
@@ -93,7 +87,11 @@ func (s *Store) own() error {
 	if err != nil {
 		return err
 	}
+	empty := true
 	for _, e := range entries {
+		if _, ok := parseName(e.Name, suffix); ok {
+			empty = false
+		}
 		if _, ok := parseName(e.Name, tempSuffix); !ok {
 			continue
 		}
@@ -101,7 +99,12 @@ func (s *Store) own() error {
 			return err
 		}
 	}
-	return nil
+	if !empty {
+		return nil
+	}
+	// The folder's own entry must survive, or its files would not: whoever made the
+	// folder may have come no further.
+	return s.fs.SyncDir(filepath.Dir(s.dir))
 }
 
 // Close gives the folder back. The store takes no snapshots afterwards.

@@ -110,16 +110,10 @@ func Open(dir string, o Options) (*Folder, error) {
 
 // own creates the folder and locks it.
 func (f *Folder) own() error {
-	switch err := f.fs.Mkdir(f.dir); {
-	case err == nil:
-		// The folder's own entry must survive, or its files would not.
-		if err := f.fs.SyncDir(filepath.Dir(f.dir)); err != nil {
-			return err
-		}
-	case !errors.Is(err, fs.ErrExist):
+	err := f.fs.Mkdir(f.dir)
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	var err error
 	f.lock, err = f.fs.Lock(filepath.Join(f.dir, lockName))
 	return err
 }
@@ -248,10 +242,18 @@ func (f *Folder) next(end *Frame, number uint64) (Segment, bool, error) {
 // Remove removes the segments that hold nothing from sequence keep on, the
 // oldest first, and returns them. It may run on a read-only folder beside the
 // owner of the journal: nobody reads what is so old.
+//
+// Before anything goes, the folder is synced: what stands for the segments, a
+// snapshot, may have got its name from somebody who died before he synced it.
 func (f *Folder) Remove(keep uint64) (removed []Segment, err error) {
 	for len(f.segments) > 1 && f.segments[1].First <= keep {
 		s := f.segments[0]
-		err := f.fs.Remove(s.Path)
+		if len(removed) == 0 {
+			err = f.fs.SyncDir(f.dir)
+		}
+		if err == nil {
+			err = f.fs.Remove(s.Path)
+		}
 		if err == nil {
 			err = f.fs.SyncDir(f.dir) // one by one, or a loss of power could leave a gap
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 )
 
 // Write returns a writer that goes on where r has ended: Next has returned
@@ -38,8 +39,12 @@ func (f *Folder) Write(r *Reader) (*Writer, error) {
 	return w, nil
 }
 
-// create makes the first segment.
+// create makes the first segment. The folder's own entry must survive, or its files
+// would not: whoever made the folder may have come no further.
 func (w *Writer) create() error {
+	if err := w.folder.fs.SyncDir(filepath.Dir(w.folder.dir)); err != nil {
+		return err
+	}
 	if err := w.prepare(); err != nil {
 		return err
 	}
@@ -85,10 +90,16 @@ func (w *Writer) adopt(s Segment) error {
 	return nil
 }
 
-// mend makes the end of the last segment what the reader took it for.
+// mend makes the end of the last segment what the reader took it for. The segment's
+// name must be durable before anything in it is: whoever gave it may have died before
+// the folder was synced.
 func (w *Writer) mend(r *Reader) error {
 	w.segment, w.offset, w.chain, w.sealed = r.segment, r.offset, r.chain, r.sealed
-	if err := w.settle(r); err != nil || w.sealed {
+	err := w.settle(r)
+	if err == nil {
+		err = w.folder.fs.SyncDir(w.folder.dir)
+	}
+	if err != nil || w.sealed {
 		return err
 	}
 	return w.describe(KindEpoch)

@@ -169,19 +169,30 @@ func (s *scribe) reopen() error {
 }
 
 // holds checks a disk after a crash: every event up to least is there, none beyond
-// most, and writing goes on.
+// most, writing goes on, and the power may go once more.
 func holds(disk *simdisk.Disk, rng *rand.Rand, least, most uint64) error {
-	s := &scribe{rng: rng, disk: disk}
-	if err := s.open(); err != nil {
-		return fmt.Errorf("does not open: %w\n%v", err, disk)
-	}
-	if got := s.appended; got < least || got > most {
-		return fmt.Errorf("%d events are there, want %d to %d", got, least, most)
+	s, err := opens(disk, rng, least, most)
+	if err != nil {
+		return err
 	}
 	if err := s.write(20); err != nil {
 		return fmt.Errorf("does not go on: %w", err)
 	}
+	if _, err := opens(s.disk.Restart(rng), rng, s.durable, s.appended); err != nil {
+		return fmt.Errorf("the power goes once more: %w", err)
+	}
 	return s.reopen()
+}
+
+func opens(disk *simdisk.Disk, rng *rand.Rand, least, most uint64) (*scribe, error) {
+	s := &scribe{rng: rng, disk: disk}
+	if err := s.open(); err != nil {
+		return nil, fmt.Errorf("does not open: %w\n%v", err, disk)
+	}
+	if got := s.appended; got < least || got > most {
+		return nil, fmt.Errorf("%d events are there, want %d to %d", got, least, most)
+	}
+	return s, nil
 }
 
 // crashJournal cuts the power before operation cut of a history, then in the middle
