@@ -184,8 +184,11 @@ func (l lock) Close() error {
 	return l.disk.step("unlock", l.name)
 }
 
-// Unlock gives all locks back, as the end of a process does.
+// Unlock gives all locks back, as the end of their processes does.
 func (d *Disk) Unlock() { clear(d.locked) }
+
+// Release gives one lock back, as the end of its process does.
+func (d *Disk) Release(name string) { delete(d.locked, name) }
 
 // Create opens a new, or emptied, file.
 func (d *Disk) Create(name string) (*File, error) {

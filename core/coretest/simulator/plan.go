@@ -16,26 +16,28 @@ type Do uint8
 // The actions. The first are steps of the engine, those after them what happens to
 // it.
 const (
-	Send     Do = iota // up to N events into the input ring
-	Apply              // up to N turns of the core
-	Record             // a turn of the journal
-	Sync               // its timer, in mode async
-	Seal               // its idle moment
-	Prepare            // makes the next segment
-	Follow             // up to N turns of the follower
-	Read               // the consumer takes up to N effects
-	Ack                // it acknowledges all but N of those it has
-	Snapshot           // on command
-	Kill               // the process dies, the system lives on
-	Cut                // the power goes
-	CutAt              // the power goes N operations on the disk from now
-	Fail               // the N-th operation from now fails
-	Stop               // a clean end and a new beginning
+	Send         Do = iota // up to N events into the input ring
+	Apply                  // up to N turns of the core
+	Record                 // a turn of the journal
+	Sync                   // its timer, in mode async
+	Seal                   // its idle moment
+	Prepare                // makes the next segment
+	Follow                 // up to N turns of the follower, in the process or elsewhere
+	Read                   // the consumer takes up to N effects
+	Ack                    // it acknowledges all but N of those it has
+	Snapshot               // on command
+	Prune                  // an operator removes the segments that no snapshot needs
+	Kill                   // the process dies, the system lives on
+	Cut                    // the power goes
+	CutAt                  // the power goes N operations on the disk from now
+	Fail                   // the N-th operation from now fails
+	Stop                   // a clean end and a new beginning
+	KillFollower           // the process that follows dies, where there is one
 	doEnd
 )
 
 var doNames = [doEnd]string{"send", "apply", "record", "sync", "seal", "prepare", "follow", "read", "ack",
-	"snapshot", "kill", "cut", "cutat", "fail", "stop"}
+	"snapshot", "prune", "kill", "cut", "cutat", "fail", "stop", "killfollower"}
 
 func (d Do) String() string { return doNames[d] }
 
@@ -81,24 +83,24 @@ func NewPlan(seed uint64, events int) *Plan {
 	if r.IntN(4) == 0 {
 		p.Config.Journal = core.JournalAsync
 	}
-	var weights [Stop + 1]int
+	p.Config.FollowElsewhere = r.IntN(3) == 0
+	var weights [Prune]int // of the steps
 	for d := range weights {
 		weights[d] = []int{2, 8, 32}[r.IntN(3)]
 	}
 	weights[Prepare], weights[Seal] = 2, 2
 	weights[Snapshot] = r.IntN(2)
-	disasters := []int{0, 1, 1, 4}[r.IntN(4)]
+	disasters := []int{0, 8, 30, 100}[r.IntN(4)] // about so many
 	if disasters > 0 && r.IntN(8) == 0 {
-		disasters = 40
+		disasters = 600
 	}
-	for d := Kill; d <= Stop; d++ {
-		weights[d] = 0
-	}
+	prunes := []int{0, 2, 6}[r.IntN(3)] // likewise
 	total := 0
 	for _, w := range weights {
 		total += w
 	}
 	large := 1 << r.IntN(8)
+	actions := max(2, 2*events/(large+1)*total/weights[Send]) // about so many
 	for sent := 0; sent < events; {
 		d, n := Send, r.IntN(total)
 		for n >= weights[d] {
@@ -113,8 +115,15 @@ func NewPlan(seed uint64, events int) *Plan {
 			a.N = max(0, r.IntN(20)-10)
 		}
 		p.Actions = append(p.Actions, a)
-		if disasters > 0 && r.IntN(max(2, events/(large+1)/disasters)) == 0 {
-			p.Actions = append(p.Actions, Action{Kill + Do(r.IntN(int(Stop-Kill)+1)), r.IntN(40), r.Uint64() >> 32})
+		if d == Send && r.IntN(events) < a.N*prunes {
+			if disasters > 0 && r.IntN(2) == 0 { // in the midst of it
+				p.Actions = append(p.Actions, Action{CutAt + Do(r.IntN(2)), r.IntN(20), r.Uint64() >> 32})
+			}
+			p.Actions = append(p.Actions, Action{Do: Prune})
+		}
+		if r.IntN(actions) < disasters {
+			d := Kill + Do(r.IntN(int(doEnd-Kill)))
+			p.Actions = append(p.Actions, Action{d, r.IntN(40), r.Uint64() >> 32})
 		}
 	}
 	return p
@@ -124,8 +133,8 @@ func NewPlan(seed uint64, events int) *Plan {
 func (p *Plan) String() string {
 	var b strings.Builder
 	c := &p.Config
-	fmt.Fprintf(&b, "seed %d, %d events, mode %v, rings of %d and %d, segments of %d bytes, a snapshot every %d of which %d stay, forgets %v\n",
-		p.Seed, p.Events, c.Journal, c.InputSize, c.EffectsSize, c.SegmentSize, c.SnapshotEvery, c.Keep, p.Forgets)
+	fmt.Fprintf(&b, "seed %d, %d events, mode %v, rings of %d and %d, segments of %d bytes, a snapshot every %d of which %d stay, follows elsewhere %v, forgets %v\n",
+		p.Seed, p.Events, c.Journal, c.InputSize, c.EffectsSize, c.SegmentSize, c.SnapshotEvery, c.Keep, c.FollowElsewhere, p.Forgets)
 	for i, a := range p.Actions {
 		fmt.Fprintf(&b, "%5d %v\n", i, a)
 	}

@@ -3,10 +3,8 @@ package simulator
 import (
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"runtime/debug"
-	"slices"
 	"syscall"
 
 	"github.com/cespare/xxhash/v2"
@@ -14,7 +12,7 @@ import (
 	"github.com/backstop-fund/backstop/core"
 	"github.com/backstop-fund/backstop/core/coretest/simdisk"
 	"github.com/backstop-fund/backstop/core/event"
-	"github.com/backstop-fund/backstop/core/journal"
+	"github.com/backstop-fund/backstop/snapshot"
 )
 
 // Report says what a run came to.
@@ -25,6 +23,10 @@ type Report struct {
 	Cuts      int // losses of power
 	Faults    int // operations that were made to fail
 	Snapshots int // published
+	Elsewhere int // of them by a follower in a process of its own
+	Restored  int // restarts that began with a snapshot
+	Orphaned  int // times that the process that follows died alone
+	Pruned    int // segments removed
 	Torn      int // restarts that found a torn tail
 	Ops       int // on the disk
 	Trace     uint64
@@ -38,6 +40,10 @@ func (r *Report) Add(o Report) {
 	r.Cuts += o.Cuts
 	r.Faults += o.Faults
 	r.Snapshots += o.Snapshots
+	r.Elsewhere += o.Elsewhere
+	r.Restored += o.Restored
+	r.Orphaned += o.Orphaned
+	r.Pruned += o.Pruned
 	r.Torn += o.Torn
 	r.Ops += o.Ops
 }
@@ -50,15 +56,19 @@ type world struct {
 
 	disk    *simdisk.Disk
 	off     bool // the power is
-	hit     bool // an operation failed that was to, since the engine was opened
-	cutAt   int  // the operation before which the power goes; negative for none
-	failAt  int  // the one that fails
+	process process
+	hit     [processes]bool     // an operation of it failed that was to, since it began
+	locks   [processes][]string // it holds
+	cutAt   int                 // the operation before which the power goes; negative for none
+	failAt  int                 // the one that fails
 	failure error
 
 	engine *core.Manual
 	feed   *core.Producer
-	out    *core.Effects
-	batch  []event.Effect
+	// follower is the one in a process of its own, nil while there is none.
+	follower *core.Follower
+	out      *core.Effects
+	batch    []event.Effect
 
 	log    []entry // what each sequence stands for, from 1
 	next   int     // of the tape
@@ -125,11 +135,11 @@ func (w *world) do(a Action) error {
 	case Prepare:
 		err = w.engine.Prepare()
 	case Follow:
-		if _, err = w.engine.Follow(a.N); err == nil && w.engine.Follower().Ready() {
-			err = w.snapshot()
-		}
+		err = w.follow(a.N)
 	case Snapshot:
 		err = w.snapshot()
+	case Prune:
+		err = w.prune()
 	case Read:
 		return w.read(a.N)
 	case Ack:
@@ -145,24 +155,59 @@ func (w *world) do(a Action) error {
 		w.failAt, w.failure = w.disk.Ops()+a.N, faults[a.Seed%3]
 	case Stop:
 		return w.stop(a)
+	case KillFollower:
+		w.orphan()
 	}
 	return w.after(a, err)
 }
 
-// snapshot takes one against the core or, where the journal lags behind that, of what
-// the follower has.
+// errBroken marks a promise that was broken, whatever has failed before.
+var errBroken = errors.New("broken")
+
+// follow has the follower go on, and take a snapshot where one is due.
+func (w *world) follow(n int) error {
+	if w.plan.Config.FollowElsewhere {
+		return w.elsewhere(func(f *core.Follower) error {
+			if _, err := f.Step(n); err != nil || !f.Ready() {
+				return err
+			}
+			return w.took(f.Snapshot())
+		})
+	}
+	if _, err := w.engine.Follow(n); err != nil || !w.engine.Follower().Ready() {
+		return err
+	}
+	return w.snapshot()
+}
+
+// snapshot takes one against the core or, where the journal lags behind that or the
+// core is in another process, of what the follower has.
 func (w *world) snapshot() error {
+	if w.plan.Config.FollowElsewhere {
+		return w.elsewhere(func(f *core.Follower) error { return w.took(f.Snapshot()) })
+	}
 	info, err := w.engine.Snapshot()
 	if errors.Is(err, core.ErrNotDurable) {
-		if info, err = w.engine.Follower().Snapshot(); errors.Is(err, core.ErrNotDurable) {
-			return nil
-		}
+		info, err = w.engine.Follower().Snapshot()
 	}
-	if err == nil {
-		w.report.Snapshots++
-		fmt.Fprint(w.trace, info.Sequence)
+	return w.took(info, err)
+}
+
+// took looks at a snapshot that was taken. One of what may still be lost would be
+// taken for a state that events lead to when these are gone.
+func (w *world) took(info snapshot.Info, err error) error {
+	if errors.Is(err, core.ErrNotDurable) {
+		return nil
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	if durable := max(w.synced, w.engine.Engine().Stats().Durable); info.Sequence > durable {
+		return fmt.Errorf("%w: a snapshot of event %d, and %d are durable", errBroken, info.Sequence, durable)
+	}
+	w.report.Snapshots++
+	fmt.Fprint(w.trace, info.Sequence)
+	return nil
 }
 
 // after looks at what became of the engine in an action. One whose journal failed
@@ -172,7 +217,9 @@ func (w *world) after(a Action, err error) error {
 	switch {
 	case w.off:
 		return w.restart(a, true)
-	case (err != nil || ended != nil) && !w.hit:
+	case errors.Is(err, errBroken):
+		return err
+	case (err != nil || ended != nil) && !w.hit[engine]:
 		return fmt.Errorf("nothing failed, and the engine says %w", errors.Join(err, ended))
 	case ended != nil:
 		return w.restart(a, a.Seed%2 == 0)
@@ -185,6 +232,9 @@ func (w *world) operation(op simdisk.Op) error {
 	w.trace.WriteString(op.Kind)
 	w.trace.WriteString(op.Name)
 	w.report.Ops++
+	if op.Kind == "lock" {
+		w.locks[w.process] = append(w.locks[w.process], op.Name)
+	}
 	switch {
 	case w.off || w.cutAt >= 0 && op.N >= w.cutAt:
 		w.off = true
@@ -194,7 +244,7 @@ func (w *world) operation(op simdisk.Op) error {
 		if err == simdisk.ErrShort && op.Kind != "write" && op.Kind != "read" {
 			err = syscall.EIO
 		}
-		w.hit = true
+		w.hit[w.process] = true
 		w.report.Faults++
 		return err
 	}
@@ -231,7 +281,7 @@ func (w *world) read(n int) error {
 			got, err = w.out.Poll(w.batch[:min(n, len(w.batch))])
 			return err
 		})
-		if err != nil && !w.hit && !w.off {
+		if err != nil && !w.hit[engine] && !w.off {
 			return err
 		}
 		if got == 0 {
@@ -293,7 +343,7 @@ func (w *world) acknowledge(to id) {
 func (w *world) stop(a Action) error {
 	err := w.engine.Close()
 	switch {
-	case err != nil && !w.hit && !w.off:
+	case err != nil && !w.hit[engine] && !w.off:
 		return fmt.Errorf("nothing failed, and the engine does not close: %w", err)
 	case err != nil || w.off:
 		return w.restart(a, w.off)
@@ -304,7 +354,7 @@ func (w *world) stop(a Action) error {
 	if err := w.rest(); err != nil {
 		return err
 	}
-	w.disk.Unlock()
+	w.dies(engine)
 	return w.reopen(a, w.synced)
 }
 
@@ -335,10 +385,9 @@ func (w *world) restart(a Action, power bool) error {
 		least = max(least, s.Written, w.seen)
 	}
 	if power {
-		w.report.Cuts++
-		w.disk = w.disk.Restart(a.chance())
+		w.cut(a.chance())
 	} else {
-		w.disk.Unlock()
+		w.dies(engine)
 	}
 	return w.reopen(a, least)
 }
@@ -356,7 +405,7 @@ func (w *world) powerless() uint64 {
 func (w *world) reopen(a Action, least uint64) error {
 	w.report.Restarts++
 	r := a.chance()
-	w.off, w.hit, w.cutAt, w.failAt = false, false, -1, -1
+	w.calm()
 	switch r.IntN(6) {
 	case 0:
 		w.cutAt = w.disk.Ops() + r.IntN(30)
@@ -370,15 +419,14 @@ func (w *world) reopen(a Action, least uint64) error {
 		}
 		switch {
 		case w.off:
-			w.report.Cuts++
-			w.disk = w.disk.Restart(r)
+			w.cut(r)
 			least = w.powerless()
-		case w.hit:
-			w.disk.Unlock()
+		case w.hit[engine]:
+			w.dies(engine)
 		default:
 			return fmt.Errorf("nothing failed, and the engine does not open: %w\n%v", err, w.disk)
 		}
-		w.off, w.hit, w.cutAt, w.failAt = false, false, -1, -1
+		w.calm()
 		if tries > 3 {
 			return fmt.Errorf("the engine does not open: %w", err)
 		}
@@ -386,11 +434,16 @@ func (w *world) reopen(a Action, least uint64) error {
 	return w.resumed(least)
 }
 
-func (w *world) open() (err error) {
-	w.disk.Fault = w.operation
+// config is that of every process.
+func (w *world) config() core.Config {
 	c := w.plan.Config
 	c.FS, c.Limits = Disk{w.disk}, w.tape.limits
-	if w.engine, err = core.OpenManual(c); err != nil {
+	return c
+}
+
+func (w *world) open() (err error) {
+	w.disk.Fault = w.operation
+	if w.engine, err = core.OpenManual(w.config()); err != nil {
 		return err
 	}
 	e := w.engine.Engine()
@@ -405,6 +458,9 @@ func (w *world) resumed(least uint64) error {
 	fmt.Fprint(w.trace, got)
 	if w.engine.Engine().Recovery().Torn {
 		w.report.Torn++
+	}
+	if w.engine.Engine().Recovery().Snapshot.Path != "" {
+		w.report.Restored++
 	}
 	switch {
 	case got < least:
@@ -483,49 +539,4 @@ func (w *world) finish() error {
 	}
 	w.disk.Unlock()
 	return w.leaves()
-}
-
-// leaves reads the journal that is left, event by event, and has the engine verify
-// its snapshots.
-func (w *world) leaves() error {
-	if err := w.readsBack(); err != nil {
-		return err
-	}
-	return nil
-}
-
-// readsBack compares the journal with what went into the engine.
-func (w *world) readsBack() error {
-	f, err := journal.Open(dir, journal.Options{FS: Disk{w.disk}, ReadOnly: true})
-	if err != nil {
-		return err
-	}
-	r, err := f.Read(0)
-	if err != nil {
-		return err
-	}
-	seq := 0
-	for {
-		frame, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return err
-		}
-		for b := frame.Payload; len(b) > 0; seq++ {
-			e, n, err := event.Decode(nil, b)
-			if err != nil {
-				return err
-			}
-			if seq >= len(w.log) || !slices.Equal(e, w.twin.event(w.log[seq])) {
-				return fmt.Errorf("event %d in the journal, %v, is not the one that was sent", seq+1, e[0].Kind())
-			}
-			b = b[n:]
-		}
-	}
-	if seq != len(w.log) {
-		return fmt.Errorf("%d events in the journal, %d were sent", seq, len(w.log))
-	}
-	return r.Close()
 }

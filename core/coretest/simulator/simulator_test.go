@@ -53,7 +53,8 @@ func TestSimulator(t *testing.T) {
 	}
 	for what, n := range map[string]int{
 		"delivered": total.Effects, "restarted": total.Restarts, "cut off": total.Cuts, "made to fail": total.Faults,
-		"published": total.Snapshots, "torn": total.Torn,
+		"published": total.Snapshots, "published elsewhere": total.Elsewhere, "resumed from a snapshot": total.Restored,
+		"killed beside the engine": total.Orphaned, "pruned": total.Pruned, "torn": total.Torn,
 	} {
 		if n == 0 {
 			t.Errorf("nothing was %s in all of it: the plans are too calm to tell", what)
@@ -94,6 +95,8 @@ func small(seed uint64) *Plan {
 			p.Actions = append(p.Actions, Action{Do: Prepare}, Action{Do: Follow, N: 9}, Action{Do: Stop, Seed: 3})
 		}
 	}
+	// What was given a name and could not be synced must not count for synced.
+	p.Actions = append(p.Actions, Action{Do: Cut, Seed: seed})
 	return p
 }
 
