@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,10 +14,14 @@ import (
 )
 
 // leaves looks at what a run has left: the journal, event by event, and every
-// snapshot, from which an engine must be able to go on.
+// snapshot, which must be what the one before it and the journal lead to, and from
+// which an engine must be able to go on.
 func (w *world) leaves() error {
 	first, err := w.readsBack()
 	if err != nil {
+		return err
+	}
+	if err := w.verifies(first); err != nil {
 		return err
 	}
 	infos, err := snapshots(Disk{w.disk})
@@ -30,6 +35,25 @@ func (w *world) leaves() error {
 		if err := w.resumesFrom(info, infos[:i]); err != nil {
 			return fmt.Errorf("from the snapshot of event %d: %w", info.Sequence, err)
 		}
+	}
+	return nil
+}
+
+// verifies has each snapshot verified that the journal reaches.
+func (w *world) verifies(first uint64) error {
+	found, err := core.Verify(context.Background(), w.config())
+	if err != nil {
+		return err
+	}
+	before := uint64(0)
+	for _, x := range found {
+		switch reached := first == 1 || before >= first; {
+		case x.Err == nil && reached:
+			w.report.Verified++
+		case x.Err == nil || reached || !errors.Is(x.Err, core.ErrNothingBefore):
+			return fmt.Errorf("the snapshot of event %d, in a journal from %d and after a snapshot of %d: %w", x.Snapshot.Sequence, first, before, x.Err)
+		}
+		before = x.Snapshot.Sequence
 	}
 	return nil
 }

@@ -27,6 +27,7 @@ type Report struct {
 	Restored  int // restarts that began with a snapshot
 	Orphaned  int // times that the process that follows died alone
 	Pruned    int // segments removed
+	Verified  int // snapshots found to be what leads to them
 	Torn      int // restarts that found a torn tail
 	Ops       int // on the disk
 	Trace     uint64
@@ -44,6 +45,7 @@ func (r *Report) Add(o Report) {
 	r.Restored += o.Restored
 	r.Orphaned += o.Orphaned
 	r.Pruned += o.Pruned
+	r.Verified += o.Verified
 	r.Torn += o.Torn
 	r.Ops += o.Ops
 }

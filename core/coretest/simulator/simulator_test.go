@@ -54,7 +54,7 @@ func TestSimulator(t *testing.T) {
 	for what, n := range map[string]int{
 		"delivered": total.Effects, "restarted": total.Restarts, "cut off": total.Cuts, "made to fail": total.Faults,
 		"published": total.Snapshots, "published elsewhere": total.Elsewhere, "resumed from a snapshot": total.Restored,
-		"killed beside the engine": total.Orphaned, "pruned": total.Pruned, "torn": total.Torn,
+		"killed beside the engine": total.Orphaned, "pruned": total.Pruned, "verified": total.Verified, "torn": total.Torn,
 	} {
 		if n == 0 {
 			t.Errorf("nothing was %s in all of it: the plans are too calm to tell", what)
