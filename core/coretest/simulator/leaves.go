@@ -21,7 +21,7 @@ func (w *world) leaves() error {
 	if err != nil {
 		return err
 	}
-	if err := w.verifies(first); err != nil {
+	if err := w.verifies(first == 1); err != nil {
 		return err
 	}
 	infos, err := snapshots(Disk{w.disk})
@@ -29,8 +29,8 @@ func (w *world) leaves() error {
 		return err
 	}
 	for i, info := range infos {
-		if info.Sequence < first && first > 1 {
-			continue // retired, and back with a loss of power; its journal was removed
+		if info.Sequence < w.stays {
+			continue // retired, and back with a loss of power: its journal may be gone
 		}
 		if err := w.resumesFrom(info, infos[:i]); err != nil {
 			return fmt.Errorf("from the snapshot of event %d: %w", info.Sequence, err)
@@ -39,19 +39,21 @@ func (w *world) leaves() error {
 	return nil
 }
 
-// verifies has each snapshot verified that the journal reaches.
-func (w *world) verifies(first uint64) error {
+// verifies has each snapshot verified that can be: by the whole journal, or from one
+// before it for which a prune has left the journal.
+func (w *world) verifies(whole bool) error {
 	found, err := core.Verify(context.Background(), w.config())
 	if err != nil {
 		return err
 	}
 	before := uint64(0)
 	for _, x := range found {
-		switch reached := first == 1 || before >= first; {
-		case x.Err == nil && reached:
+		must := whole || before > 0 && before >= w.stays
+		switch {
+		case x.Err == nil:
 			w.report.Verified++
-		case x.Err == nil || reached || !errors.Is(x.Err, core.ErrNothingBefore):
-			return fmt.Errorf("the snapshot of event %d, in a journal from %d and after a snapshot of %d: %w", x.Snapshot.Sequence, first, before, x.Err)
+		case must || !errors.Is(x.Err, core.ErrNothingBefore):
+			return fmt.Errorf("the snapshot of event %d, after one of event %d: %w", x.Snapshot.Sequence, before, x.Err)
 		}
 		before = x.Snapshot.Sequence
 	}

@@ -1,12 +1,12 @@
 package simulator
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 
 	"github.com/backstop-fund/backstop/core"
-	"github.com/backstop-fund/backstop/core/journal"
 )
 
 // process is who is at work on the disk. The power goes for all of them; a fault is
@@ -78,27 +78,16 @@ func (w *world) elsewhere(turn func(*core.Follower) error) (err error) {
 	return fmt.Errorf("%w: nothing failed, and the follower says %w", errBroken, err)
 }
 
-// prune removes segments beside the engine, which does not notice.
+// prune removes segments beside the engine, which does not notice. From the snapshots
+// it has found good, and all later ones, an engine must be able to resume.
 func (w *world) prune() error {
 	w.process, w.hit[operator] = operator, false
 	defer func() { w.process = engine }()
-	removed, err := w.removeOldest()
-	w.report.Pruned += removed
-	if err == nil || w.off || w.hit[operator] {
+	p, err := core.Prune(context.Background(), w.config(), false)
+	w.report.Pruned += len(p.Removed)
+	w.stays = max(w.stays, p.Verified.From)
+	if err == nil || errors.Is(err, core.ErrNothingBefore) || w.off || w.hit[operator] {
 		return nil
 	}
 	return fmt.Errorf("%w: nothing failed, and a prune says %w", errBroken, err)
-}
-
-func (w *world) removeOldest() (int, error) {
-	infos, err := snapshots(Disk{w.disk})
-	if err != nil || len(infos) == 0 {
-		return 0, err
-	}
-	f, err := journal.Open(dir, journal.Options{FS: Disk{w.disk}, ReadOnly: true})
-	if err != nil {
-		return 0, err
-	}
-	removed, err := f.Remove(infos[len(infos)-1].Sequence)
-	return len(removed), err
 }

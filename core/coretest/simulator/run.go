@@ -78,6 +78,7 @@ type world struct {
 	had    id      // the last effect the consumer has had
 	seen   uint64  // no effect of a later sequence has left this engine
 	synced uint64  // durable, by the engine's own word, in any earlier life too
+	stays  uint64  // event of the oldest snapshot for which the journal was pruned
 	trace  *xxhash.Digest
 	report Report
 	buffer []byte
