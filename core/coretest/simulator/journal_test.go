@@ -268,7 +268,7 @@ func size(short, ci, onDemand uint64) uint64 {
 // After a loss of power before any operation, what the journal called durable is
 // there, nothing is there that was not written, and it goes on.
 func TestJournalCrashAtEveryOperation(t *testing.T) {
-	campaign(t, size(1_000, 20_000, 1_000_000), func(seed uint64) (int, error) {
+	campaign(t, size(4_000, 20_000, 1_000_000), func(seed uint64) (int, error) {
 		ops, err := operationsOf(seed)
 		if err != nil {
 			return 0, err
@@ -308,7 +308,7 @@ func TestJournalCampaignCatchesLies(t *testing.T) {
 func TestJournalEveryOperationFailsOnce(t *testing.T) {
 	kinds := map[string]bool{}
 	var mu sync.Mutex
-	campaign(t, size(300, 5_000, 100_000), func(seed uint64) (done int, err error) {
+	campaign(t, size(2_000, 5_000, 100_000), func(seed uint64) (done int, err error) {
 		ops, err := operationsOf(seed)
 		if err != nil {
 			return 0, err

@@ -80,7 +80,7 @@ func NewPlan(seed uint64, events int) *Plan {
 	if r.IntN(4) > 0 {
 		p.Config.SnapshotEvery = uint64(20) << r.IntN(9)
 	}
-	if r.IntN(4) == 0 {
+	if r.IntN(3) == 0 {
 		p.Config.Journal = core.JournalAsync
 	}
 	p.Config.FollowElsewhere = r.IntN(3) == 0
@@ -89,6 +89,7 @@ func NewPlan(seed uint64, events int) *Plan {
 		weights[d] = []int{2, 8, 32}[r.IntN(3)]
 	}
 	weights[Prepare], weights[Seal] = 2, 2
+	weights[Sync] = 1 << r.IntN(4) // of mode async, in which much is not durable for long
 	weights[Snapshot] = r.IntN(2)
 	disasters := []int{0, 8, 30, 100}[r.IntN(4)] // about so many
 	if disasters > 0 && r.IntN(8) == 0 {
