@@ -30,7 +30,9 @@
 //
 // A write or fdatasync that failed is final. The system may have marked the
 // pages clean, so a second fdatasync would succeed and mean nothing; for the
-// same reason opening writes once more what no frame says was durable.
+// same reason opening writes once more what no frame says was durable. And it syncs
+// the folder: whoever gave the last segment its name may have died before that, and
+// what is written into a file is only as durable as its name.
 //
 // # Format
 //
