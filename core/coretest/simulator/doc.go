@@ -7,6 +7,10 @@
 //	none is contradicted            after every restart the state is that machine's, bit for bit
 //	none comes again                that was acknowledged, once the acknowledgement is durable
 //	nothing is invented             the journal is, event by event, what was sent
+//	no snapshot is ahead            of what is durable, or not what leads to it
+//
+// The follower may live in a process of its own, and an operator may prune beside
+// both.
 //
 // A [Plan] is drawn from a seed: what the senders, the consumer, the timers and the
 // disk do, in which order, and where the power goes. The same plan gives the same

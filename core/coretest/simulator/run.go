@@ -25,6 +25,7 @@ type Report struct {
 	Snapshots int // published
 	Elsewhere int // of them by a follower in a process of its own
 	Restored  int // restarts that began with a snapshot
+	Adopted   int // of them with one that was taken elsewhere
 	Orphaned  int // times that the process that follows died alone
 	Pruned    int // segments removed
 	Verified  int // snapshots found to be what leads to them
@@ -43,6 +44,7 @@ func (r *Report) Add(o Report) {
 	r.Snapshots += o.Snapshots
 	r.Elsewhere += o.Elsewhere
 	r.Restored += o.Restored
+	r.Adopted += o.Adopted
 	r.Orphaned += o.Orphaned
 	r.Pruned += o.Pruned
 	r.Verified += o.Verified
@@ -464,6 +466,9 @@ func (w *world) resumed(least uint64) error {
 	}
 	if w.engine.Engine().Recovery().Snapshot.Path != "" {
 		w.report.Restored++
+		if w.plan.Config.FollowElsewhere {
+			w.report.Adopted++
+		}
 	}
 	switch {
 	case got < least:

@@ -56,7 +56,7 @@ func TestSimulator(t *testing.T) {
 	}
 	for what, n := range map[string]int{
 		"delivered": total.Effects, "restarted": total.Restarts, "cut off": total.Cuts, "made to fail": total.Faults,
-		"published": total.Snapshots, "published elsewhere": total.Elsewhere, "resumed from a snapshot": total.Restored,
+		"published": total.Snapshots, "published elsewhere": total.Elsewhere, "resumed from a snapshot": total.Restored, "resumed from one taken elsewhere": total.Adopted,
 		"killed beside the engine": total.Orphaned, "pruned": total.Pruned, "verified": total.Verified, "torn": total.Torn,
 	} {
 		if n == 0 {
