@@ -200,7 +200,7 @@ func BenchmarkFollowerSnapshot(b *testing.B) {
 		}
 		percentiles(b, before, "before-")
 		percentiles(b, during, "during-")
-		b.ReportMetric(took[len(took)/2].Seconds(), "s/snapshot")
+		b.ReportMetric(float64(took[len(took)/2].Nanoseconds()), "ns/snapshot")
 		b.ReportMetric(0, "ns/op")
 		if err := m.Kill(); err != nil {
 			b.Fatal(err)
@@ -252,7 +252,7 @@ func BenchmarkRecovery(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
-		b.ReportMetric(took[len(took)/2].Seconds(), "s/recovery")
+		b.ReportMetric(float64(took[len(took)/2].Nanoseconds()), "ns/recovery")
 		b.ReportMetric(0, "ns/op")
 	})
 }

@@ -24,8 +24,9 @@ type beside struct {
 
 // Units of times.
 const (
-	us = 1e3
-	ms = 1e6
+	us  = 1e3
+	ms  = 1e6
+	sec = 1e9
 )
 
 // prototype is the lab's figure for the same thing.
@@ -101,4 +102,23 @@ var goals = []goal{
 	{"the same, longest", "TickToDecision/rate=1e6/accounts=1e6", "max-ns", 0, []beside{same("idle loop", "idle-max-ns")}},
 
 	{"memory of an account with 3 positions, all in", "Memory/accounts=1e6", "B/account", 256, nil},
+
+	{"journal: a record of 64 bytes written and synced, p50", "JournalWrite/group=1", "p50-ns", 0, []beside{prototype(1.1), same("p99", "p99-ns")}},
+	{"the same, groups of 64", "JournalWrite/group=64", "p50-ns", 0, []beside{prototype(1.1), same("p99", "p99-ns"), same("records a second", "records/s")}},
+	{"the same, groups of 512", "JournalWrite/group=512", "p50-ns", 0, []beside{prototype(1.1), same("p99", "p99-ns"), same("records a second", "records/s")}},
+	{"the same, groups of 4096", "JournalWrite/group=4096", "p50-ns", 0, []beside{prototype(1.1), same("p99", "p99-ns"), same("records a second", "records/s")}},
+	{"durable effect, from when its event was due to when it was read, idle, p50", "DurableEffect/rate=idle", "p50-ns", 150 * us, []beside{
+		{label: "of it written and synced", bench: "JournalWrite/group=1"}, same("p99", "p99-ns")}},
+	{"the same at 1e5 events/s", "DurableEffect/rate=1e5", "p50-ns", 0, []beside{same("p99", "p99-ns")}},
+	{"the same at 1e6 events/s", "DurableEffect/rate=1e6", "p50-ns", 250 * us, []beside{same("p99", "p99-ns")}},
+	{"step of the core while the follower takes a snapshot, p50", "FollowerSnapshot/accounts=1e6", "during-p50-ns", 0, []beside{
+		{label: "before", unit: "before-p50-ns", atMost: 1.1}, same("a snapshot", "ns/snapshot")}},
+	{"the same, p99", "FollowerSnapshot/accounts=1e6", "during-p99-ns", 0, []beside{
+		{label: "before", unit: "before-p99-ns", atMost: 1.1}}},
+	{"recovery, 1e5 accounts and 1e6 events", "Recovery/accounts=1e5/events=1e6", "ns/recovery", 1 * sec, nil},
+}
+
+// flagged are rows of benchmarks that run behind a flag, left out where they did not.
+var flagged = []goal{
+	{"recovery, 1e6 accounts and 1e7 events", "Recovery/accounts=1e6/events=1e7", "ns/recovery", 10 * sec, nil},
 }

@@ -31,6 +31,7 @@ var prototypes = []struct {
 	{regexp.MustCompile(`^A=(1000000|10000) ticks 10%: .* \(([\d.]+) ns/event\)`), "Pipe/accounts=$1", "ns/event", 1},
 	{regexp.MustCompile(`^A=(1000000) rate=1000000 tick: p50 ([\d.]+)`), "TickToDecision/rate=1e6/accounts=$1", "p50-ns", 1e3},
 	{regexp.MustCompile(`^A=(1000000) rate=1000000 tick: .* p90 ([\d.]+)`), "TickToDecision/rate=1e6/accounts=$1", "p90-ns", 1e3},
+	{regexp.MustCompile(`^prewritten, write\+fdatasync +(\d+) +([\d.]+)`), "JournalWrite/group=$1", "p50-ns", 1e3},
 }
 
 // powers are sizes as the names of benchmarks have them.
@@ -52,6 +53,7 @@ func (r results) prototype(line string) {
 // runLab runs the prototypes that are yardsticks of a row.
 func (r results) runLab(dir string) error {
 	for _, args := range [][]string{
+		{"./cmd/journal", "-only", "prewritten, write+fdatasync", "-dir", os.TempDir()},
 		{"./cmd/ringbench", "-only", "ours 64B plain"},
 		{"./cmd/mpsc", "-rounds", "3"},
 		{"./cmd/cross", "-cfgs", "1"},

@@ -46,7 +46,13 @@ func run(args []string, in io.Reader, out io.Writer) error {
 			return err
 		}
 	}
-	rows, err := fill(goals, r)
+	wanted := goals
+	for _, g := range flagged {
+		if r[g.bench] != nil {
+			wanted = append(wanted[:len(wanted):len(wanted)], g)
+		}
+	}
+	rows, err := fill(wanted, r)
 	if err != nil {
 		return err
 	}

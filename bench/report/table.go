@@ -95,7 +95,7 @@ func (b *beside) of(g *goal, v float64, r results) (n next, ok bool) {
 		n.High, _ = r.median(name, "max-ratio")
 	} else {
 		n.Value, ok = r.median(name, n.Unit)
-		if n.Unit == g.unit && v > 0 {
+		if (n.Unit == g.unit || b.atMost != 0) && v > 0 {
 			n.Ratio = n.Value / v
 		}
 	}
@@ -168,6 +168,8 @@ func number(v float64, unit string) string {
 			return digits(v) + " B"
 		}
 		return digits(v)
+	case v >= sec:
+		return digits(v/sec) + " s"
 	case v >= ms:
 		return digits(v/ms) + " ms"
 	case v >= us:

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/backstop-fund/backstop/core/journal"
 )
@@ -18,7 +20,9 @@ func BenchmarkJournalWrite(b *testing.B) {
 			w, folder := begin(b, b.TempDir(), journal.Options{SegmentSize: 256 << 20})
 			defer folder.Close()
 			b.SetBytes(int64(group * record))
+			var took []time.Duration
 			for b.Loop() {
+				begun := time.Now()
 				for range group {
 					p := w.Append(record)
 					p[0], p[record-1] = 1, 2
@@ -26,7 +30,11 @@ func BenchmarkJournalWrite(b *testing.B) {
 				if err := w.Commit(); err != nil {
 					b.Fatal(err)
 				}
+				took = append(took, time.Since(begun))
 			}
+			slices.Sort(took)
+			b.ReportMetric(float64(took[len(took)/2].Nanoseconds()), "p50-ns")
+			b.ReportMetric(float64(took[len(took)*99/100].Nanoseconds()), "p99-ns")
 			b.ReportMetric(float64(b.N*group)/b.Elapsed().Seconds(), "records/s")
 			if w.Durable() != uint64(b.N*group) {
 				b.Fatalf("%d records are durable, want %d", w.Durable(), b.N*group)
