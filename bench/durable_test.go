@@ -33,7 +33,7 @@ func BenchmarkDurableEffect(b *testing.B) {
 	} {
 		b.Run("rate="+c.rate, func(b *testing.B) {
 			e, err := core.Open(core.Config{
-				Dir: filepath.Join(b.TempDir(), "data"), Limits: exchange(10).Limits(), SegmentSize: 256 << 20,
+				Dir: filepath.Join(b.TempDir(), "data"), Limits: exchange(10).Limits(),
 				InputSize: 1 << 16, EffectsSize: 1 << 16, Wait: ring.Park, AutoAck: true, FollowElsewhere: true,
 			})
 			if err != nil {

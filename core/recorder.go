@@ -78,8 +78,8 @@ func (e *Engine) recordAll() error {
 	}
 }
 
-// prepareSegments is the goroutine that makes the next segment while the
-// recorder fills the one before. What it cannot make the recorder tries again,
+// prepareSegments is the goroutine that makes the next segment, a part at a time, while
+// the recorder fills the one before. What it cannot make the recorder tries again,
 // and if that fails too, it is the journal's end.
 func (e *Engine) prepareSegments() {
 	defer close(e.recorder.prepared)

@@ -7,64 +7,87 @@ import (
 	"path/filepath"
 )
 
-// Unprepared reports whether it is time to make the next segment: half of this
-// one is full. It is for the writer's goroutine.
-func (w *Writer) Unprepared() bool { return w.offset > w.segment.Size/2 && !w.prepared.Load() }
+// parts is how many the next segment is made in: no smaller than they are written.
+func (w *Writer) parts() int64 { return min(max(w.size/int64(len(zeros)), 1), 256) }
 
-// Prepare makes the next segment, full of zeros, if it is not there yet. That
-// takes as long as writing a segment takes, so another goroutine than the
-// writer's calls it, whenever Unprepared says so. If nobody does, or it is late,
-// the writer does it at the change of segments.
+// Unprepared reports whether a part of the next segment is to be made: from the first
+// eighth of this one on, in step with how it fills, so that all are there when an
+// eighth is left. A segment made at once would keep the disk from the groups for as
+// long as writing it takes. It is for the writer's goroutine.
+func (w *Writer) Unprepared() bool {
+	size, wanted := w.segment.Size, int64(0)
+	if way := 8*w.offset - size; way > 0 {
+		wanted = min(way*w.parts()/(6*size)+1, w.parts())
+	}
+	w.wanted.Store(wanted)
+	return wanted > w.made.Load()
+}
+
+// Prepare makes what Unprepared has found to be missing of the next segment. Another
+// goroutine than the writer's calls it, whenever Unprepared says so. If nobody does,
+// or it is late, the writer does it at the change of segments, all at once.
 //
 // An error is no end of the writer, which tries once more when it must: but then
 // that is one.
 func (w *Writer) Prepare() error {
 	w.preparing.Lock()
 	defer w.preparing.Unlock()
-	return w.prepare()
+	return w.prepare(w.wanted.Load())
 }
 
-// prepare requires the lock.
-func (w *Writer) prepare() error {
-	if w.prepared.Load() {
-		return nil
+// prepare makes the next segment up to a part. It requires the lock.
+func (w *Writer) prepare(parts int64) error {
+	for part := w.made.Load(); part < parts; part++ {
+		if err := w.part(part); err != nil {
+			err = errors.Join(err, w.unprepare())
+			return fmt.Errorf("journal: prepare a segment of %d bytes: %w", w.size, err)
+		}
+		w.made.Store(part + 1)
 	}
-	path := w.folder.nextPath()
-	err := w.folder.fs.Remove(path)
-	if err == nil || errors.Is(err, fs.ErrNotExist) {
-		err = w.folder.fill(path, w.size)
-	}
-	if err != nil {
-		return fmt.Errorf("journal: prepare a segment of %d bytes: %w", w.size, err)
-	}
-	w.prepared.Store(true)
 	return nil
+}
+
+// part writes one part of the next segment, zeros that survive a loss of power.
+func (w *Writer) part(i int64) (err error) {
+	path := w.folder.nextPath()
+	if i == 0 {
+		// Whatever is there was made for another change.
+		if err := w.folder.fs.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if w.next, err = w.folder.fs.Edit(path); err != nil {
+			return err
+		}
+	}
+	end := w.size * (i + 1) / w.parts()
+	for at := w.size * i / w.parts(); at < end; at += int64(len(zeros)) {
+		if _, err := w.next.WriteAt(zeros[:min(int64(len(zeros)), end-at)], at); err != nil {
+			return err
+		}
+	}
+	if err := w.next.Sync(); err != nil || i+1 < w.parts() {
+		return err
+	}
+	file := w.next
+	w.next = nil
+	if err := file.Close(); err != nil {
+		return err
+	}
+	return w.folder.fs.SyncDir(w.folder.dir)
+}
+
+// unprepare removes what there is of the next segment: the room on the disk may be
+// needed.
+func (w *Writer) unprepare() (err error) {
+	if w.next != nil {
+		err = w.next.Close()
+		w.next = nil
+	}
+	w.made.Store(0)
+	return errors.Join(err, w.folder.fs.Remove(w.folder.nextPath()))
 }
 
 func (f *Folder) nextPath() string { return filepath.Join(f.dir, nextName) }
-
-// fill makes a file of zeros that survives a loss of power. What it could not
-// finish it removes: the room on the disk may be needed.
-func (f *Folder) fill(path string, size int64) error {
-	file, err := f.fs.Edit(path)
-	if err != nil {
-		return err
-	}
-	for at := int64(0); at < size && err == nil; at += int64(len(zeros)) {
-		_, err = file.WriteAt(zeros[:min(int64(len(zeros)), size-at)], at)
-	}
-	if err == nil {
-		err = file.Sync()
-	}
-	err = errors.Join(err, file.Close())
-	if err == nil {
-		err = f.fs.SyncDir(f.dir)
-	}
-	if err != nil {
-		return errors.Join(err, f.fs.Remove(path))
-	}
-	return nil
-}
 
 // change ends the segment and goes on in the next one. The order of its steps is
 // in the package doc.
@@ -74,7 +97,7 @@ func (w *Writer) change() error {
 	}
 	w.preparing.Lock()
 	defer w.preparing.Unlock()
-	if err := w.prepare(); err != nil {
+	if err := w.prepare(w.parts()); err != nil {
 		return w.fail(err)
 	}
 	next := w.segment.next(w.folder.options, w.size)
@@ -92,7 +115,7 @@ func (w *Writer) change() error {
 	if err != nil {
 		return w.fail(err)
 	}
-	w.prepared.Store(false)
+	w.made.Store(0)
 	w.begin(next, file)
 	return nil
 }

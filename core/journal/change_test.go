@@ -73,8 +73,8 @@ func live(disk *memFS) (durable uint64, err error) {
 			p := payload(w.Appended() + 1)
 			copy(w.Append(len(p)), p)
 		}
-		if n == 3 {
-			early = w.Prepare()
+		if w.Unprepared() {
+			early = errors.Join(early, w.Prepare())
 		}
 		if n%7 == 6 {
 			err = w.Seal()
@@ -103,12 +103,15 @@ func live(disk *memFS) (durable uint64, err error) {
 func TestUnfinishedChange(t *testing.T) {
 	disk := newMemFS()
 	s := open(t, small(disk), 0)
+	for s.offset < s.segment.Size-600 {
+		s.commit(3)
+	}
+	if !s.Unprepared() {
+		t.Error("prepared, and nobody did")
+	}
 	s.must(s.Prepare())
 	if s.Unprepared() {
 		t.Error("unprepared after Prepare")
-	}
-	for s.offset < s.segment.Size-600 {
-		s.commit(3)
 	}
 	last := s.Durable()
 	s.group(20)
@@ -140,6 +143,79 @@ func TestUnfinishedChange(t *testing.T) {
 	if len(states) < 8 {
 		t.Errorf("%d states, want one before each operation", len(states))
 	}
+}
+
+// The next segment is made part by part, in step with how this one fills, and is there
+// before it is wanted.
+func TestPreparedInStep(t *testing.T) {
+	disk := newMemFS()
+	o := small(disk)
+	o.SegmentSize, o.GroupSize = 16<<18, 1<<18
+	s := open(t, o, 0)
+	made := func() int64 {
+		if f := disk.files["dir/"+nextName]; f != nil {
+			return int64(len(f.data))
+		}
+		return 0
+	}
+	steps := 0
+	for s.segment.First == 1 {
+		before := made()
+		if s.Unprepared() {
+			s.must(s.Prepare())
+		}
+		if n := made() - before; n > 2*int64(len(zeros)) {
+			t.Fatalf("%d bytes at once at offset %d", n, s.offset)
+		} else if n > 0 {
+			steps++
+		}
+		if full := float64(s.offset) / float64(o.SegmentSize); full < 0.12 && made() > 0 || full > 0.88 && made() < o.SegmentSize {
+			t.Fatalf("%d of %d bytes are prepared when this segment is %.2f full", made(), o.SegmentSize, full)
+		}
+		copy(s.Append(100_000), "event")
+		s.must(s.Commit())
+	}
+	if steps < 12 {
+		t.Errorf("made in %d steps", steps)
+	}
+	if s.Unprepared() || made() != 0 {
+		t.Errorf("%d bytes of the one after are there at once", made())
+	}
+	s.close()
+}
+
+// What could not be finished of the next segment is removed, and made anew.
+func TestPreparedAgain(t *testing.T) {
+	disk := newMemFS()
+	o := small(disk)
+	o.SegmentSize, o.GroupSize = 4<<18, 1<<18
+	s := open(t, o, 0)
+	for s.offset < s.segment.Size*3/5 {
+		copy(s.Append(50_000), "event")
+		s.must(s.Commit())
+	}
+	if !s.Unprepared() {
+		t.Fatal("nothing is to be prepared")
+	}
+	disk.fault = func(_ int, kind string) error {
+		if kind == "sync" && len(disk.files["dir/"+nextName].data) > 2<<18 {
+			return syscall.EIO
+		}
+		return nil
+	}
+	if err := s.Prepare(); !errors.Is(err, syscall.EIO) || disk.files["dir/"+nextName] != nil {
+		t.Fatalf("%v, want %v and nothing left of it", err, syscall.EIO)
+	}
+	disk.fault = nil
+	s.must(s.Prepare())
+	if s.Unprepared() {
+		t.Error("unprepared after Prepare")
+	}
+	for s.segment.First == 1 {
+		copy(s.Append(50_000), "event")
+		s.must(s.Commit())
+	}
+	s.close()
 }
 
 // A segment that was announced and is nowhere has been removed.

@@ -45,7 +45,7 @@ func (w *Writer) create() error {
 	if err := w.folder.fs.SyncDir(filepath.Dir(w.folder.dir)); err != nil {
 		return err
 	}
-	if err := w.prepare(); err != nil {
+	if err := w.prepare(w.parts()); err != nil {
 		return err
 	}
 	first := (&Segment{}).next(w.folder.options, w.size)
@@ -84,7 +84,7 @@ func (w *Writer) adopt(s Segment) error {
 	if err != nil {
 		return err
 	}
-	w.prepared.Store(false)
+	w.made.Store(0)
 	w.begin(s, file)
 	w.folder.segments = append(w.folder.segments, s)
 	return nil

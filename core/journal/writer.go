@@ -30,7 +30,9 @@ type Writer struct {
 	failure atomic.Pointer[error]
 
 	preparing sync.Mutex
-	prepared  atomic.Bool
+	next      File         // the segment to come, while it is being made
+	made      atomic.Int64 // parts of it there are
+	wanted    atomic.Int64 // parts there are to be
 }
 
 // Append adds an event to the group at hand, under the next sequence, and returns
@@ -153,6 +155,10 @@ func (w *Writer) describe(kind Kind) error {
 // folder stays open. No Prepare may be running.
 func (w *Writer) Close() error {
 	err := w.Seal()
+	if w.next != nil {
+		err = errors.Join(err, w.next.Close())
+		w.next = nil
+	}
 	if w.file == nil {
 		return err
 	}
