@@ -97,19 +97,31 @@ func (e *Engine) unrecorded(err error) {
 	e.gate.close()
 }
 
-// recordBatch appends a batch and writes it as one group.
+// recordBatch appends a batch and writes it as one group, or as several where it is more
+// than one holds.
 func (e *Engine) recordBatch(lo, hi ring.Sequence) error {
 	r := &e.recorder
 	for s := lo; s < hi; s++ {
-		if err := r.take(r.input.At(s)); err != nil {
+		if r.take(r.input.At(s)) {
+			continue
+		}
+		// What is in the group needs its place in the ring no more.
+		r.input.Release(s)
+		if err := e.commitGroup(); err != nil {
 			return err
 		}
+		_ = r.take(r.input.At(s)) // an empty group holds any event
 	}
 	r.input.Release(hi)
 	if len(r.room) > 0 {
 		return nil // the rest of an event is just being published
 	}
-	if err := r.commit(); err != nil {
+	return e.commitGroup()
+}
+
+// commitGroup writes the group at hand, and tells those who wait.
+func (e *Engine) commitGroup() error {
+	if err := e.recorder.commit(); err != nil {
 		return err
 	}
 	e.tellRecorded()
@@ -136,26 +148,22 @@ func (e *Engine) tellRecorded() {
 	}
 }
 
-// take adds a record to the group at hand. A nudge is no event, so it has no
-// sequence and no place here.
-func (r *recorder) take(rec *event.Record) error {
+// take adds a record to the group at hand, and reports false if that has no room for
+// its event. A nudge is no event, so it has no sequence and no place here.
+func (r *recorder) take(rec *event.Record) bool {
 	if len(r.room) == 0 {
 		if rec.Kind() == event.KindNone {
-			return nil
+			return true
 		}
-		n := (1 + rec.More()) * event.RecordSize
-		if r.room = r.writer.Append(n); r.room == nil {
-			if err := r.commit(); err != nil {
-				return err
-			}
-			r.room = r.writer.Append(n) // an empty group holds any event
+		if r.room = r.writer.Append((1 + rec.More()) * event.RecordSize); r.room == nil {
+			return false
 		}
 	}
 	for i, word := range rec {
 		binary.LittleEndian.PutUint64(r.room[8*i:], word)
 	}
 	r.room = r.room[event.RecordSize:]
-	return nil
+	return true
 }
 
 // commit writes the group at hand, and syncs it unless that may wait.
