@@ -13,6 +13,7 @@ import (
 	"github.com/backstop-fund/backstop/bench"
 	"github.com/backstop-fund/backstop/core"
 	"github.com/backstop-fund/backstop/core/event"
+	"github.com/backstop-fund/backstop/core/journal"
 	"github.com/backstop-fund/backstop/ring"
 )
 
@@ -20,7 +21,9 @@ var wholeRecovery = flag.Bool("recovery", false, "recovery of 1e6 accounts and 1
 
 // BenchmarkDurableEffect is the time from when an event was due to when its
 // effect has been read, which is after the fdatasync of its group. One event in
-// sixteen has an effect, all of them when idle.
+// sixteen has an effect, all of them when idle. bare-* is the same schedule with a
+// goroutine that only writes and syncs a frame: the disk's part, and that of a thread
+// that waits for it beside one that is busy.
 func BenchmarkDurableEffect(b *testing.B) {
 	for _, c := range []struct {
 		rate           string
@@ -40,6 +43,7 @@ func BenchmarkDurableEffect(b *testing.B) {
 				b.Fatal(err)
 			}
 			in, out := e.Producer(), e.Effects()
+			bare := newBareDisk(b)
 			var start time.Time
 			buf, taken := make([]event.Effect, 64), bench.NewLatencies(1<<22)
 			sent, first := uint64(0), uint64(0) // events in all, and before the loop
@@ -71,14 +75,65 @@ func BenchmarkDurableEffect(b *testing.B) {
 				for read < (c.events+c.effect-1)/c.effect {
 					poll()
 				}
+				if c.rate == "idle" {
+					b.StopTimer()
+					bare.run(c.events, c.interval)
+					b.StartTimer()
+				}
 			}
 			percentiles(b, taken, "")
+			if c.rate == "idle" {
+				percentiles(b, bare.taken, "bare-")
+			}
 			b.ReportMetric(0, "ns/op")
 			if err := e.Close(); err != nil {
 				b.Fatal(err)
 			}
 		})
 	}
+}
+
+// bareDisk is a file that was written before, in which frames are written and synced.
+type bareDisk struct {
+	file  journal.File
+	frame [112]byte // of one record
+	at    int64
+	taken *bench.Latencies
+	err   error
+}
+
+func newBareDisk(b *testing.B) *bareDisk {
+	file, err := journal.OS().Edit(filepath.Join(b.TempDir(), "bare"))
+	if err == nil {
+		_, err = file.WriteAt(make([]byte, 1<<20), 0)
+	}
+	if err = errors.Join(err, file.Sync()); err != nil {
+		b.Fatal(err)
+	}
+	d := &bareDisk{file: file, taken: bench.NewLatencies(1 << 20)}
+	b.Cleanup(func() {
+		if err := errors.Join(d.err, file.Close()); err != nil {
+			b.Error(err)
+		}
+	})
+	return d
+}
+
+func (d *bareDisk) run(n int, interval time.Duration) {
+	due, done := make(chan time.Time), make(chan struct{})
+	go func() {
+		defer close(done)
+		for t := range due {
+			_, err := d.file.WriteAt(d.frame[:], d.at)
+			d.err = errors.Join(d.err, err, d.file.Sync())
+			d.taken.Add(time.Since(t))
+			d.at = (d.at + int64(len(d.frame))) % (1 << 19)
+		}
+	}()
+	start := time.Now()
+	bench.Paced(start, n, interval, func(i int) { due <- start.Add(time.Duration(i) * interval) }, runtime.Gosched)
+	close(due)
+	<-done
 }
 
 // manual is a market in an engine without goroutines.

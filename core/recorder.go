@@ -97,22 +97,21 @@ func (e *Engine) unrecorded(err error) {
 	e.gate.close()
 }
 
-// recordBatch appends a batch and writes it as one group, or as several where it is more
-// than one holds.
+// recordBatch appends a batch, and all that has come meanwhile, and writes it as one
+// group, or as several where it is more than one holds.
 func (e *Engine) recordBatch(lo, hi ring.Sequence) error {
 	r := &e.recorder
-	for s := lo; s < hi; s++ {
-		if r.take(r.input.At(s)) {
-			continue
+	for lo < hi {
+		for lo < hi && r.take(r.input.At(lo)) {
+			lo++
 		}
-		// What is in the group needs its place in the ring no more.
-		r.input.Release(s)
-		if err := e.commitGroup(); err != nil {
+		r.input.Release(lo) // what is in the group needs its place in the ring no more
+		if lo == hi {
+			lo, hi, _ = r.input.TryNext() // the end of all comes again
+		} else if err := e.commitGroup(); err != nil {
 			return err
 		}
-		_ = r.take(r.input.At(s)) // an empty group holds any event
 	}
-	r.input.Release(hi)
 	if len(r.room) > 0 {
 		return nil // the rest of an event is just being published
 	}
