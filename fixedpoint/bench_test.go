@@ -142,6 +142,10 @@ func BenchmarkOperation(b *testing.B) {
 			x, y := factors[i], factors[j]
 			return int64(CmpProducts([]Int256{x, y, x, y}, []Int256{y, x, x, x}))
 		}},
+		{"QuoProducts/2by1", func(i int) int64 {
+			q, _ := QuoProducts([]Int256{Value(accounts[i].qty, accounts[i].mark).Wide(), Int256From(int64(accounts[i].rate))}, []Int256{Int256From(One)}, HalfEven)
+			return int64(q.w0)
+		}},
 		{"QuoProducts/3by2", func(i int) int64 {
 			x, y := factors[i], factors[(i+1)&mask]
 			q, _ := QuoProducts([]Int256{x, y, x}, []Int256{y, x}, HalfEven)

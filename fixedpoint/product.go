@@ -47,21 +47,112 @@ func CmpProducts(a, b []Int256) int {
 //
 // It panics if a product needs more than 1024 bits, which four factors never do.
 func QuoProducts(num, den []Int256, r Rounding) (Int256, bool) {
+	d, ok := divideProducts(num, den)
+	if !ok {
+		return Int256{}, false
+	}
+	return d.rounded(r)
+}
+
+// FloorProducts is QuoProducts with [Floor], and whether nothing was rounded.
+func FloorProducts(num, den []Int256) (q Int256, exact, ok bool) {
+	d, ok := divideProducts(num, den)
+	if !ok {
+		return Int256{}, false, false
+	}
+	q, ok = d.rounded(Floor)
+	return q, !d.inexact, ok
+}
+
+// division is a quotient of magnitudes, cut, and what is known of the rest.
+type division struct {
+	q        quotient
+	negative bool
+	inexact  bool // there is a rest
+	half     int  // it compared with half of the divisor
+}
+
+// rounded is the quotient, and whether it fits.
+func (d *division) rounded(r Rounding) (Int256, bool) {
+	// A quotient that is too large already has no room for one more.
+	if d.q[4] == 0 && r.up(d.negative, d.q[0]&1 == 1, d.inexact, d.half) {
+		increment(d.q[:])
+	}
+	return signed256(&d.q, d.negative)
+}
+
+// divideProducts divides the product of num by that of den. It reports false if that
+// is 0 or the quotient needs more than a limb beyond 256 bits.
+func divideProducts(num, den []Int256) (d division, ok bool) {
+	if d.divideSmall(num, den) {
+		return d, true
+	}
 	var u, v product
 	u.multiply(num)
 	v.multiply(den)
 	// A numerator five limbs longer is at least 2^256 times the divisor.
 	if v.n == 0 || u.n-v.n > limbs256 {
-		return Int256{}, false
+		return d, false
 	}
-	negative := u.negative != v.negative
-	q := u.divide(&v)
-	odd, inexact, half := q[0]&1 == 1, !isZero(u.limbs[:v.n]), compareHalf(u.limbs[:v.n], v.limbs[:v.n])
-	// A quotient that is too large already has no room for one more.
-	if q[4] == 0 && r.up(negative, odd, inexact, half) {
-		increment(q[:])
+	d.negative = u.negative != v.negative
+	d.q = u.divide(&v)
+	d.inexact, d.half = !isZero(u.limbs[:v.n]), compareHalf(u.limbs[:v.n], v.limbs[:v.n])
+	return d, true
+}
+
+// divideSmall divides where the upper product fits 256 bits and the lower one 64, and
+// is not 0: most are of this kind. It reports false for others, and for some of this
+// kind.
+func (d *division) divideSmall(num, den []Int256) bool {
+	by, negative := uint64(1), false
+	for i := range den {
+		v := den[i].Abs()
+		hi, lo := bits.Mul64(by, v.w0)
+		if hi|v.w1|v.w2|v.w3 != 0 {
+			return false
+		}
+		by = lo
+		negative = negative != (den[i].Sign() < 0)
 	}
-	return signed256(&q, negative)
+	n := Int256{w0: 1}
+	for i := range num {
+		v := num[i].Abs()
+		negative = negative != (num[i].Sign() < 0)
+		if n.w1|n.w2|n.w3 == 0 {
+			n, v = v, n
+		}
+		if v.w1|v.w2|v.w3 != 0 || !n.scale(v.w0) {
+			return false
+		}
+	}
+	if by == 0 {
+		return false
+	}
+	rem := uint64(0)
+	if n.w3|n.w2 != 0 {
+		d.q[3], rem = n.w3/by, n.w3%by
+		d.q[2], rem = bits.Div64(rem, n.w2, by)
+	}
+	if rem|n.w1 != 0 {
+		d.q[1], rem = bits.Div64(rem, n.w1, by)
+	}
+	d.q[0], rem = bits.Div64(rem, n.w0, by)
+	d.negative, d.inexact, d.half = negative, rem != 0, cmp.Compare(rem, by-rem)
+	return true
+}
+
+// scale multiplies x, read as unsigned, by m, and reports whether it fits.
+func (x *Int256) scale(m uint64) bool {
+	var carry uint64
+	h0, w0 := bits.Mul64(x.w0, m)
+	h1, w1 := bits.Mul64(x.w1, m)
+	h2, w2 := bits.Mul64(x.w2, m)
+	h3, w3 := bits.Mul64(x.w3, m)
+	w1, carry = bits.Add64(w1, h0, 0)
+	w2, carry = bits.Add64(w2, h1, carry)
+	w3, carry = bits.Add64(w3, h2, carry)
+	*x = Int256{w0, w1, w2, w3}
+	return h3|carry == 0
 }
 
 // signed256 is the Int256 of that magnitude and sign, and false if there is none.

@@ -67,6 +67,50 @@ func TestQuoProductsNearExact(t *testing.T) {
 	})
 }
 
+// Products of the sizes there usually are, up to and beyond those that are divided by
+// less than 2^64.
+func TestQuoProductsOfUsualSizes(t *testing.T) {
+	sized := func(t *rapid.T, bits int) Int256 {
+		v := rapid.Uint64().Draw(t, "top")>>rapid.IntRange(0, 63).Draw(t, "shift") | 1
+		w := rapid.IntRange(0, bits/64-1).Draw(t, "limb")
+		words := [4]uint64{rapid.Uint64().Draw(t, "low"), rapid.Uint64().Draw(t, "next")}
+		words[w] = v
+		for i := w + 1; i < 4; i++ {
+			words[i] = 0
+		}
+		x := int256(words)
+		if rapid.Bool().Draw(t, "negative") {
+			x = x.Neg()
+		}
+		return x
+	}
+	small := 0
+	rapid.Check(t, func(t *rapid.T) {
+		var num, den []Int256
+		for range rapid.IntRange(0, 3).Draw(t, "factors") {
+			num = append(num, sized(t, 128))
+		}
+		for range rapid.IntRange(0, 2).Draw(t, "divisors") {
+			den = append(den, sized(t, 64))
+		}
+		r := drawRounding().Draw(t, "rounding")
+		checkQuo(t, num, den, r)
+		if new(division).divideSmall(num, den) {
+			small++
+		}
+		q, exact, ok := FloorProducts(num, den)
+		if want, fits := QuoProducts(num, den, Floor); q != want || ok != fits {
+			t.Fatalf("FloorProducts = %v %v, want %v %v", q, ok, want, fits)
+		}
+		if up, _ := QuoProducts(num, den, Ceil); ok && exact != (up == q) {
+			t.Fatalf("exact %v: floor %v, ceil %v", exact, q, up)
+		}
+	})
+	if small < 10 {
+		t.Errorf("%d of the draws were divided by less than 2^64: too few to tell", small)
+	}
+}
+
 // Knuth's step D6, adding the divisor back, runs about twice in 2^64 random
 // divisions. These are the shapes that make it run, as in Hacker's Delight and
 // with the edges of 64-bit limbs.

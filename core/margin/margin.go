@@ -158,12 +158,11 @@ func narrow(v fixedpoint.Int256) fixedpoint.Int128 {
 // and total are margins or notionals, at one scale. Requires total > 0.
 func BankruptcyQuote(value fixedpoint.Int128, equity, weight, total fixedpoint.Int256) fixedpoint.Int256 {
 	num, den := [2]fixedpoint.Int256{equity, weight}, [1]fixedpoint.Int256{total}
-	low, ok1 := fixedpoint.QuoProducts(num[:], den[:], fixedpoint.Floor)
-	high, ok2 := fixedpoint.QuoProducts(num[:], den[:], fixedpoint.Ceil)
-	if !ok1 || !ok2 {
+	low, exact, ok := fixedpoint.FloorProducts(num[:], den[:])
+	if !ok {
 		panic("margin: a share is larger than its whole")
 	}
-	if low == high {
+	if exact {
 		return divide(value.Wide().Sub(low), fixedpoint.One)
 	}
 	// The exact value lies strictly between two integers at 1e-16, where no tie
