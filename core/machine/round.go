@@ -44,7 +44,7 @@ type closing struct {
 	notional fixedpoint.Int128
 	mm       fixedpoint.Int256
 	quote    fixedpoint.Int256 // at which the account would end with nothing
-	share    fixedpoint.Int256 // the same without the remainder of rounding
+	share    fixedpoint.Int256 // the same without the remainder of rounding, if some position is blocked
 	blocked  bool
 }
 
@@ -54,7 +54,7 @@ type closing struct {
 // Quotes are rounded, and the last takes the remainder so that the account ends
 // with exactly nothing.
 func (m *Machine) closings(a *account.Account, sums *margin.Sums) []closing {
-	list := m.scratch.closing[:0]
+	list, blocked := m.scratch.closing[:0], false
 	total := fixedpoint.Int256{}
 	for i := a.First; i != account.None; {
 		p := m.accounts.Position(i)
@@ -62,6 +62,7 @@ func (m *Machine) closings(a *account.Account, sums *margin.Sums) []closing {
 			c := closing{at: i, order: len(list), leg: m.legOf(p), blocked: m.blocked(&m.contracts[p.Contract])}
 			c.notional, c.mm = c.leg.Notional(), c.leg.Maintenance()
 			total = total.Add(c.notional.Wide())
+			blocked = blocked || c.blocked
 			list = append(list, c)
 		}
 		i = m.accounts.Next(p)
@@ -78,18 +79,22 @@ func (m *Machine) closings(a *account.Account, sums *margin.Sums) []closing {
 	rest := fixedpoint.Int256From(-int64(a.Wallet)) // quotes must add up to cost - wallet
 	for i := range list {
 		c := &list[i]
+		rest = rest.Add(fixedpoint.Int256From(int64(c.leg.Cost)))
+		last := i == len(list)-1
+		if last && !blocked {
+			c.quote = rest // and nobody asks for its share
+			break
+		}
 		weight := c.notional.Wide()
 		if byMargin {
 			weight = c.mm
 		}
 		c.share = margin.BankruptcyQuote(c.leg.Value(), equity, weight, total)
-		c.quote = c.share
-		rest = rest.Add(fixedpoint.Int256From(int64(c.leg.Cost)))
-		if i < len(list)-1 {
-			rest = rest.Sub(c.quote)
+		if c.quote = rest; !last {
+			c.quote = c.share
+			rest = rest.Sub(c.share)
 		}
 	}
-	list[len(list)-1].quote = rest
 	return list
 }
 
