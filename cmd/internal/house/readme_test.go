@@ -96,7 +96,7 @@ func missingRow(got, want string) string {
 var ci = map[string]string{
 	"go test ./...":              "readme_tests",
 	"go run ./cmd/backstop demo": "go run ./cmd/backstop demo",
-	"(go test -v -run '^$' -bench . ./bench ./ring ./core/margin; cd bench/peers; go test -v -run '^$' -bench .) | go run ./bench/report": "go run ./bench/report",
+	"(go test -v -run '^$' -bench . ./bench ./ring ./core/margin ./core/journal; cd bench/peers; go test -v -run '^$' -bench .) | go run ./bench/report": "go run ./bench/report",
 }
 
 // elsewhere checks a command that does not run here as it stands.
