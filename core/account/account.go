@@ -18,10 +18,10 @@
 // # Layout
 //
 // What is read at every check lies together: an account is one cache line, a
-// position half of one. Each account has its home among the positions, as many in
-// a row as there are positions per account, and its own go there while there is
-// room: so a check reads two or three lines, and where they are follows from the
-// slot alone. What is rarely read, the fees set aside, lies apart.
+// position half of one. Each account has its home among the positions, as many in a row
+// as there are positions per account, rounded to the nearest, and its own go there while
+// there is room: so a check reads two or three lines, and where they are follows from
+// the slot alone. What is rarely read, the fees set aside, lies apart.
 package account
 
 import (
@@ -116,7 +116,7 @@ func New(accounts, positions, contracts int) *Table {
 		closed:    None,
 		positions: arena.New[Position](positions),
 		fees:      arena.New[fixedpoint.Amount](positions),
-		perHome:   max(1, positions/accounts),
+		perHome:   max(1, (positions+accounts/2)/accounts),
 		lastFree:  int32(positions - 1),
 		symbols:   make([]event.SymbolID, contracts),
 		holders:   make([]int32, contracts),
