@@ -360,8 +360,8 @@ func TestReopenedMember(t *testing.T) {
 		t.Helper()
 		q.apply(t, q.bankrupt(0, unit))
 		q.fx.Flush()
-		if q.gave.candidates != candidates {
-			t.Fatalf("%s: %d candidates, want %d", when, q.gave.candidates, candidates)
+		if q.last.candidates != candidates {
+			t.Fatalf("%s: %d candidates, want %d", when, q.last.candidates, candidates)
 		}
 	}
 	for i := range 3 {
