@@ -33,7 +33,8 @@
 // On a quiet machine, at the top of the checkout, with -lab where the prototypes
 // are:
 //
-//	(go test -v -run '^$' -bench . ./bench ./ring ./core/margin ./core/journal; cd bench/peers; go test -v -run '^$' -bench .) | go run ./bench/report -readme README.md -lab ../shared/lab
+//	(go test -v -run '^$' -bench . ./bench ./ring ./core/margin ./core/journal; go test -v -run '^$' -bench Recovery ./bench -recovery
+//	cd bench/peers; go test -v -run '^$' -bench .) | go run ./bench/report -readme README.md -lab ../shared/lab
 //
 // # Profile
 //
