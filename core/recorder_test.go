@@ -57,3 +57,36 @@ func TestHalfAnEventIsNotWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// Stats calls nothing durable of which the effects cannot be read yet: who waits for
+// the one and reads the other would find nothing.
+func TestDurableIsWhatMayLeave(t *testing.T) {
+	m, err := OpenManual(Config{Dir: t.TempDir(), SegmentSize: smallestSegment, Limits: machine.Limits{Accounts: 1, Positions: 1, Symbols: 1, Funds: 1, Orders: 1, Sources: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := m.Engine()
+	if err := e.Producer().TrySend(event.Event{event.Halt(1)}); err != nil {
+		t.Fatal(err)
+	}
+	m.Apply()
+	r := &e.recorder
+	lo, _, err := r.input.TryNext()
+	if err == nil && r.take(r.input.At(lo)) {
+		err = r.commit()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	batch := make([]event.Effect, 1)
+	for _, want := range []int{0, 1} {
+		n, err := e.Effects().Poll(batch)
+		if s := e.Stats(); err != nil || n != want || s.Durable != uint64(want) || r.writer.Durable() != 1 {
+			t.Errorf("%d effects, %v, Durable is %d, want %d of each; in the journal it is %d, want 1", n, err, s.Durable, want, r.writer.Durable())
+		}
+		e.tellRecorded()
+	}
+	if err := m.Kill(); err != nil {
+		t.Fatal(err)
+	}
+}

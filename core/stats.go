@@ -20,7 +20,8 @@ type Stats struct {
 	// consumer has yet to read, and Unacknowledged how many of them to acknowledge.
 	EffectsSize, Unread, Unacknowledged int
 	// Written and Durable are the last events in the journal's files, and of those
-	// that survive a loss of power; 0 without a journal.
+	// that survive a loss of power; 0 without a journal. With JournalSync the effects
+	// of what is applied and durable can be read.
 	Written, Durable uint64
 	// Followed is the last event the follower has applied, 0 without one.
 	Followed uint64
@@ -89,6 +90,11 @@ func (e *Engine) Stats() Stats {
 	}
 	if w := e.recorder.writer; w != nil {
 		s.Written, s.Durable = w.Written(), w.Durable()
+		if e.config.Journal == JournalSync {
+			// The recorder opens the gate a moment later, and what is told here first would
+			// be waited for in vain.
+			s.Durable = min(s.Durable, e.gate.open.Load())
+		}
 	}
 	s.Followed = c.followed.Load()
 	if err := c.following.Load(); err != nil {
