@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -62,11 +63,14 @@ func (k *killed) live(span time.Duration) bool {
 		return true
 	case <-time.After(span):
 	}
-	if err := cmd.Process.Kill(); err != nil {
+	if err := cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		k.t.Fatal(err)
 	}
-	if err := <-ended; err == nil {
+	switch err := <-ended; {
+	case err == nil:
 		return true // in the same moment
+	case cmd.ProcessState.Exited():
+		k.t.Fatalf("seed %d, after %d kills: %v\n%s", k.seed, k.times, err, out.String())
 	}
 	k.times++
 	return false
