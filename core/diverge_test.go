@@ -43,7 +43,7 @@ func TestDiverged(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := e.Snapshot(ctx); !errors.Is(err, ErrDiverged) {
-		t.Errorf("Snapshot: %v, want %v", err, ErrDiverged)
+		t.Fatalf("Snapshot: %v, want %v: the follower goes on", err, ErrDiverged)
 	}
 	<-e.followed
 	if s := e.Stats(); !errors.Is(s.FollowerErr, ErrDiverged) || s.SnapshotFailures != 1 || e.Err() != nil {
