@@ -151,7 +151,10 @@ func idOf(line string) string {
 //	go test ./cmd/backstop -run 'TestKill$' -kills 10000 -timeout 12h -v
 func TestKill(t *testing.T) {
 	want := *kills
-	if testing.Short() {
+	switch {
+	case checked:
+		want = 1
+	case testing.Short():
 		want = 5
 	}
 	r := rand.New(rand.NewPCG(1, 30))
