@@ -125,7 +125,7 @@ func TestFIFO(t *testing.T) {
 	c := core.Config{Limits: small, Thread: core.Thread{FIFO: 1}, AutoAck: true}
 	e, err := core.Open(c)
 	if errors.Is(err, fs.ErrPermission) {
-		t.Skip(err)
+		t.Skipf("the right to SCHED_FIFO is missing here: %v", err)
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -48,11 +48,11 @@ func newFollow() *cobra.Command {
 		Args:    usage(cobra.ExactArgs(1)),
 	}
 	snapshotFlags(cmd, &c)
-	cmd.Flags().BoolVar(&c.AutoAck, "auto-ack", false, "the engine runs with --auto-ack, so that its snapshots carry no effects")
+	autoAck := autoAckFlag(cmd)
 	once := cmd.Flags().Bool("once", false, "go to the end of what is written, take a snapshot, and end")
 	limits := limitFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		c.Dir, c.Limits = args[0], *limits
+		c.Dir, c.Limits, c.AutoAck = args[0], *limits, *autoAck
 		f := &follower{log: newLog(cmd.ErrOrStderr()), asked: make(chan os.Signal, 1)}
 		notifySnapshot(f.asked)
 		defer signal.Stop(f.asked)

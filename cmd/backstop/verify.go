@@ -51,7 +51,6 @@ func newVerify() *cobra.Command {
 			return err
 		}
 		drawn := progress()
-		defer drawn.End()
 		found, err := core.Verify(cmd.Context(), core.Config{Dir: dir, AutoAck: *autoAck, Progress: replayed(drawn)})
 		drawn.End()
 		if err == nil && len(found) == 0 {

@@ -79,7 +79,7 @@ func TestCanary(t *testing.T) {
 // TestCheckRuns: in builds with invariants Apply does not return from a broken state.
 func TestCheckRuns(t *testing.T) {
 	if !invariant.Enabled {
-		t.Skip("Apply recounts under -tags invariants or -race")
+		t.Skip("no recount in this build: -tags invariants or -race has it")
 	}
 	m := healthyPair(t)
 	m.accounts.At(m.accounts.Find(2)).Wallet++

@@ -68,12 +68,13 @@ type Quick struct {
 	legs [quickLegs]quickLeg
 }
 
-// quickLeg is a leg as it was added.
+// quickLeg is a leg as it was added, and what Bands works out of it.
 type quickLeg struct {
 	qty, mark int64
 	tiers     *Tiers
-	slope     uint64            // at the mark, see [Leg.slope]
-	notional  fixedpoint.Int128 // at 1e-16
+
+	slope    uint64            // at the mark, see [Leg.slope]
+	notional fixedpoint.Int128 // at 1e-16
 }
 
 const (

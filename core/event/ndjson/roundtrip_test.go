@@ -37,7 +37,7 @@ func code[T ~uint8](t *rapid.T, list []string) T {
 func someName(t *rapid.T) event.Name {
 	n, ok := event.MakeName(rapid.StringMatching(`[!#-\[\]-~]{1,32}`).Draw(t, "name"))
 	if _, reserved := numbered([]byte(n.String())); !ok || reserved {
-		t.Skip("no name")
+		t.Skip("the text drawn is no name, or a number's")
 	}
 	return n
 }
