@@ -43,7 +43,10 @@ func BenchmarkDurableEffect(b *testing.B) {
 				b.Fatal(err)
 			}
 			in, out := e.Producer(), e.Effects()
-			bare := newBareDisk(b)
+			var bare *bareDisk
+			if c.rate == "idle" {
+				bare = newBareDisk(b)
+			}
 			var start time.Time
 			buf, taken := make([]event.Effect, 64), bench.NewLatencies(1<<22)
 			sent, first := uint64(0), uint64(0) // events in all, and before the loop
@@ -75,14 +78,14 @@ func BenchmarkDurableEffect(b *testing.B) {
 				for read < (c.events+c.effect-1)/c.effect {
 					poll()
 				}
-				if c.rate == "idle" {
+				if bare != nil {
 					b.StopTimer()
 					bare.run(c.events, c.interval)
 					b.StartTimer()
 				}
 			}
 			percentiles(b, taken, "")
-			if c.rate == "idle" {
+			if bare != nil {
 				percentiles(b, bare.taken, "bare-")
 			}
 			b.ReportMetric(0, "ns/op")

@@ -80,9 +80,9 @@
 // # From one segment to the next
 //
 // The next segment is prepared under the name next.journal.tmp, in step with how the
-// one before it fills. At the change
-// its header is written and synced; then the end frame of the old one, synced;
-// then it gets its name, and the folder is synced. Whatever a crash leaves of
-// this, a segment that ends with an end frame has a successor, under the one name
-// or the other: if it is missing, somebody has removed it.
+// one before it fills. At the change its header is written and synced; then the end
+// frame of the old one, synced; then it gets its name, and the folder is synced.
+// Whatever a crash leaves of this, a segment that ends with an end frame has a
+// successor, under the one name or the other: if it is missing, somebody has removed
+// it.
 package journal

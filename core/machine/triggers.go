@@ -118,7 +118,7 @@ func (m *Machine) safe(a *account.Account) bool {
 	return left.Surplus(free).Hi >= 0
 }
 
-// safeWide is safe for what is not for margin.Quick.
+// safeWide is safe for what is not for margin.Tally.
 func (m *Machine) safeWide(a *account.Account) bool {
 	var sums margin.Sums
 	for i := a.First; i != account.None; {
