@@ -34,7 +34,7 @@ func explain(p *Plan, err error) error {
 func TestSimulator(t *testing.T) {
 	events, runs := 10_000, size(20, 60, 100_000)
 	if recounted {
-		events, runs = 2_000, 2
+		events, runs = 2_000, 10
 	}
 	var mu sync.Mutex
 	var total Report
@@ -67,17 +67,17 @@ func TestSimulator(t *testing.T) {
 
 // The same plan leaves the same trace: operations on the disk, effects, restarts.
 func TestSameTrace(t *testing.T) {
-	seeds := uint64(12)
+	events := 2_000
 	if recounted {
-		seeds = 1
+		events = 300
 	}
-	for seed := uint64(1); seed <= seeds; seed++ {
-		p := NewPlan(seed, 2000)
+	for seed := uint64(1); seed <= 12; seed++ {
+		p := NewPlan(seed, events)
 		first, err := p.Run()
 		if err != nil {
 			t.Fatal(explain(p, err))
 		}
-		if second, _ := NewPlan(seed, 2000).Run(); first != second {
+		if second, _ := NewPlan(seed, events).Run(); first != second {
 			t.Errorf("seed %d: %+v, and then %+v", seed, first, second)
 		}
 	}
@@ -122,7 +122,7 @@ func before(a Action, p *Plan) *Plan {
 //
 //	go test ./core/coretest/simulator -run 'TestCrashAtEveryOperation$' -seeds 50 -v
 func TestCrashAtEveryOperation(t *testing.T) {
-	campaign(t, size(100, 2_000, 1_000_000), func(seed uint64) (int, error) {
+	campaign(t, size(200, 2_000, 1_000_000), func(seed uint64) (int, error) {
 		whole := small(seed)
 		report, err := whole.Run()
 		if err != nil {
